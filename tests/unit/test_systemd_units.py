@@ -55,6 +55,12 @@ def test_the_service_is_hardly_exposed() -> None:
     assert float(match[1]) <= EXPOSURE
 
 
+def test_the_service_that_runs_as_root_keeps_its_home() -> None:
+    # The keys and the known hosts of ssh are below it.
+    home = _values(DIRECTORY / "examples" / "local-root.conf", "Service")["Environment"].removeprefix("HOME=")
+    assert home == f"/var/lib/{_values(SERVICE, 'Service')['StateDirectory']}"
+
+
 @pytest.mark.parametrize("example", [None, *sorted((DIRECTORY / "examples").glob("*.conf"))])
 def test_systemd_finds_no_fault(tmp_path: Path, example: Path | None) -> None:
     for unit in (SERVICE, SOCKET):
