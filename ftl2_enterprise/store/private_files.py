@@ -52,28 +52,7 @@ class PrivateFiles:
 
     def write(self, directory: int, name: str, body: bytes, *, before: Callable[[], None] | None = None) -> None:
         """Write the file, or nothing. `before` is called when it is written and does not yet have its name."""
-        unfinished = f".{name}.{secrets.token_hex(4)}"
-        file = os.open(
-            unfinished,
-            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
-            FILE_MODE,
-            dir_fd=directory,
-        )
-        try:
-            try:
-                self._give(file)
-                _write_all(file, body)
-                os.fsync(file)
-            finally:
-                os.close(file)
-            if before is not None:
-                before()
-            os.rename(unfinished, name, src_dir_fd=directory, dst_dir_fd=directory)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(unfinished, dir_fd=directory)
-            raise
-        os.fsync(directory)
+        replace(directory, name, body, before=before, own=self._give)
 
     def _give(self, file: int) -> None:
         """Let root make files that the user of the service can read and remove."""
@@ -84,6 +63,44 @@ class PrivateFiles:
         except FileNotFoundError:
             owner = os.stat(os.path.dirname(self._database) or ".")  # noqa: PTH116, PTH120
         os.fchown(file, owner.st_uid, owner.st_gid)
+
+
+def replace(
+    directory: int,
+    name: str,
+    body: bytes,
+    *,
+    before: Callable[[], None] | None = None,
+    own: Callable[[int], None] | None = None,
+) -> None:
+    """Write the file, or nothing. Raises OSError.
+
+    `before` is called when the file is written and does not yet have its name; `own` with its descriptor, before
+    anything is in it.
+    """
+    unfinished = f".{name}.{secrets.token_hex(4)}"
+    file = os.open(
+        unfinished,
+        os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+        FILE_MODE,
+        dir_fd=directory,
+    )
+    try:
+        try:
+            if own is not None:
+                own(file)
+            _write_all(file, body)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if before is not None:
+            before()
+        os.rename(unfinished, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished, dir_fd=directory)
+        raise
+    os.fsync(directory)
 
 
 def read(directory: int, name: str, most: int) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The nouns that a loop registers: hosts and resources. No behavior."""
+"""Hosts and resources that a loop registers, and keys of SSH hosts. No behavior."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import Any
 
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
+
+SSH_PORT = 22
+MOST_KEYS = 8
+"""Keys in one request; a host has one of each type."""
+LONGEST_KEY = 4096
+"""Characters of a key as text: those of 16,384 bits have about 2,800."""
 
 
 class HostState(StrEnum):
@@ -43,3 +49,44 @@ class Resource(Wire, frozen=True):
     data: dict[str, Any]
     created_at: Instant
     updated_at: Instant
+
+
+class RecordedKey(Wire, frozen=True):
+    """A key of a host in the file `known_hosts` of the service's user."""
+
+    type: str
+    fingerprint: str
+    line: int
+    """Number of its line."""
+
+
+class HostKeys(Wire, frozen=True):
+    """The address of a host, and the keys that are recorded for it."""
+
+    host: str
+    port: int
+    file: str
+    """Path of the file."""
+    keys: list[RecordedKey]
+
+
+class KeyLine(Wire, frozen=True):
+    """A key of a host."""
+
+    type: str
+    fingerprint: str
+
+
+class TrustResult(Wire, frozen=True):
+    """What a request to trust keys of a host has changed."""
+
+    host: str
+    port: int
+    file: str
+    """Path of the file that has the keys."""
+    recorded: list[KeyLine] = []
+    """Keys that are new in the file."""
+    unchanged: list[KeyLine] = []
+    """Keys that were in the file before."""
+    replaced: list[KeyLine] = []
+    """Keys that are no longer in the file."""

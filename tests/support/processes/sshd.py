@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 START_LIMIT = 10.0
 
@@ -32,7 +32,19 @@ class Sshd:
     port: int
     key: Path
     pid: int
+    folder: Path
+    """Has its configuration and its host keys, `host_ed25519` and so on."""
     user: str = field(default_factory=getpass.getuser)
+
+    def fingerprint(self, key_type: str = "ed25519") -> str:
+        """The fingerprint of its host key of that type, as ssh-keygen prints it."""
+        shown = subprocess.run(
+            ["ssh-keygen", "-lf", str(self.folder / f"host_{key_type}.pub")],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return shown.stdout.split()[1]
 
     def host_vars(self, **more: Any) -> dict[str, Any]:
         """The variables of an inventory for a host that it serves."""
@@ -69,8 +81,13 @@ def running_or_skipped(factory: pytest.TempPathFactory) -> Generator[Sshd]:
 
 
 @contextmanager
-def running(folder: Path, home: Path) -> Generator[Sshd]:
-    """An sshd for the length of the block; sessions have `home` as HOME. Raises CannotStart."""
+def running(
+    folder: Path, home: Path, *, key_types: Sequence[str] = ("ed25519",), port: int | None = None
+) -> Generator[Sshd]:
+    """An sshd for the length of the block; sessions have `home` as HOME. Raises CannotStart.
+
+    Keys that are in the folder already are kept.
+    """
     program = shutil.which("sshd") or next(
         (p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if Path(p).exists()), None
     )
@@ -79,21 +96,20 @@ def running(folder: Path, home: Path) -> Generator[Sshd]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)  # sshd's privilege separation wants it
     folder.chmod(0o700)
-    for name in ("host", "user"):
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True, capture_output=True
-        )
+    hosts = [f"host_{key_type}" for key_type in key_types]
+    for name, key_type in [*zip(hosts, key_types, strict=True), ("user", "ed25519")]:
+        if not (folder / name).exists():
+            make_key(folder / name, key_type)
     keys = folder / "authorized_keys"
     keys.write_text((folder / "user.pub").read_text())
     keys.chmod(0o600)
-    port = free_port()
+    port = port or free_port()
     configuration = folder / "sshd_config"
     configuration.write_text(
         f"""
 Port {port}
 ListenAddress 127.0.0.1
-HostKey {folder / "host"}
-AuthorizedKeysFile {keys}
+{"".join(f"HostKey {folder / name}{chr(10)}" for name in hosts)}AuthorizedKeysFile {keys}
 PidFile {folder / "pid"}
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -110,10 +126,15 @@ Subsystem sftp internal-sftp
         process = subprocess.Popen([program, "-D", "-e", "-f", str(configuration)], stdout=log_file, stderr=log_file)
     try:
         _wait_until_listening(port, process, log)
-        yield Sshd(port=port, key=folder / "user", pid=process.pid)
+        yield Sshd(port=port, key=folder / "user", pid=process.pid, folder=folder)
     finally:
         process.terminate()
         process.wait(10)
+
+
+def make_key(path: Path, key_type: str = "ed25519") -> None:
+    """A key pair in that file and its `.pub`."""
+    subprocess.run(["ssh-keygen", "-q", "-t", key_type, "-N", "", "-f", str(path)], check=True, capture_output=True)
 
 
 def _wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
