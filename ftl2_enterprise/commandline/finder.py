@@ -84,9 +84,12 @@ def find(program: Program, words: list[str], *, in_shell: bool = True) -> tuple[
         name, used = two, 2
     elif first in known:
         name = first
+    elif (meant := aliases(program).get(first)) is not None and _load(meant, known[meant]).arguments:
+        # The second word may be an argument that resembles another command.
+        name = meant
     elif (similar := _similar_in_family(known, words)) is not None:
         raise invalid(f"cannot find a command {' '.join(words[:2])!r}", f"did you mean `{program.name} {similar}`?")
-    elif (meant := aliases(program).get(first)) is not None:
+    elif meant is not None:
         name = meant
     else:
         raise unknown(program, first)

@@ -63,7 +63,7 @@ class Capability:
     name: str
     """As its folders are called: `NAME/`, `protocol/NAME/`, `wiring/NAME/`."""
     handlers: Handlers = field(default_factory=Handlers)
-    """Of its verbs: reads and writes, which need nothing but a transaction."""
+    """Of its verbs: reads and writes, which need nothing but a transaction, and those of the system."""
     gathers: Callable[[ControlContext], Handlers] = _no_handlers
     """What its verbs need besides the database before they are answered: `prepares` and `gathers`."""
     managers: Callable[[ControlContext], Sequence[Manager]] = _none

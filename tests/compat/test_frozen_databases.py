@@ -93,6 +93,7 @@ NEWER_FACTS = {
     "approval.requested",
     "approval.used",
     "approval.voided",
+    "host.trusted",
     "loop.frozen",
     "model.available",
     "model.day_raised",

@@ -27,7 +27,9 @@ from tests.support.places import REPOSITORY
 if TYPE_CHECKING:
     from pathlib import Path
 
-OF_CAPABILITIES = [handlers for one in capabilities() for handlers in (one.handlers.reads, one.handlers.writes)]
+OF_CAPABILITIES = [
+    handlers for one in capabilities() for handlers in (one.handlers.reads, one.handlers.writes, one.handlers.system)
+]
 HANDLERS = {
     verb: handler
     for handlers in (*OF_CAPABILITIES, READS, SYSTEM, WATCHES, views.RENDERS)

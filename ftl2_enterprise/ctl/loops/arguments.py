@@ -9,6 +9,7 @@ LOOPS = HelpGroup("Loops", 10)
 PROMPTS = HelpGroup("Prompts", 20)
 RULES = HelpGroup("Rules", 30)
 POLICY = HelpGroup("Policy", 35)
+HOSTS = HelpGroup("Hosts", 37)
 
 _NAMES = "ftl2_enterprise.ctl.loops.names"
 

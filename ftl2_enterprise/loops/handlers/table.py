@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.loops.handlers import (
+    hosts as host_handlers,
     loops as loop_handlers,
     policy as policy_handlers,
     prompts as prompt_handlers,
@@ -32,13 +33,16 @@ READS: dict[Verb, Read] = {
     verbs.ListPrompts: prompt_handlers.list_prompts,
     verbs.ShowPrompt: prompt_handlers.show_prompt,
     verbs.ListHosts: query_handlers.list_hosts,
+    verbs.FindHostKeys: host_handlers.find_host_keys,
     verbs.ListResources: query_handlers.list_resources,
     verbs.ListRules: rule_handlers.list_rules,
     verbs.ShowRule: rule_handlers.show_rule,
     verbs.CheckPolicy: policy_handlers.check_policy,
     verbs.ShowPolicy: policy_handlers.show_policy,
 }
-"""Read-only handlers; they read the database and the table of children, those of rules and policy also files."""
+"""Read-only handlers; they read the database and the table of children. Those of rules, policy and keys of hosts also
+read files.
+"""
 
 WRITES: dict[Verb, Unit[..., Any]] = {
     verbs.SubmitLoop: loop_handlers.submit_loop,

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from ftl2_enterprise.protocol.loops.hosts import LONGEST_KEY, MOST_KEYS, HostKeys, TrustResult
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopSpec, Prompt
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyQuestion
 from ftl2_enterprise.protocol.loops.replies import (
@@ -31,6 +32,7 @@ from ftl2_enterprise.protocol.verb import Access, Reference, Request, RowId
 
 type Path = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 """An absolute path."""
+type Port = Annotated[int, Meta(ge=1, le=65_535)]
 type PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
 # --- verbs that change ---------------------------------------------------------------------------------------------
@@ -194,6 +196,30 @@ class DisableRule(Request[RuleInfo], frozen=True, tag="rule.disable"):
     rule: Reference
 
 
+class TrustHost(Request[TrustResult], frozen=True, tag="host.trust"):
+    """Record public keys of an SSH host in `known_hosts` of the service's user, so that loops can connect to it.
+
+    The keys were compared with those of the host before: the service does not connect to it.
+    """
+
+    access: ClassVar[Access] = Access.ADMINISTER
+
+    host: Reference
+    """Its name or address, as inventories have it."""
+    port: Port
+    keys: Annotated[list[Annotated[str, Meta(max_length=LONGEST_KEY)]], Meta(min_length=1, max_length=MOST_KEYS)]
+    """Each as `TYPE BASE64`."""
+    replace: bool = False
+    """Replace other keys of the same types that are recorded for this host and port."""
+
+    def __post_init__(self) -> None:
+        """Raises Problem(invalid) for what is not a host or not a key, here and in the service."""
+        from ftl2_enterprise.protocol.loops import host_keys  # noqa: PLC0415 - slow, and rarely needed
+
+        host_keys.check_host(self.host)
+        host_keys.parse_keys(self.keys)
+
+
 # --- verbs that read -----------------------------------------------------------------------------------------------
 
 
@@ -296,6 +322,19 @@ class ListHosts(Request[list[HostLine]], frozen=True, tag="host.list"):
     limit: PageSize = 1000
 
 
+class FindHostKeys(Request[HostKeys], frozen=True, tag="host.find-keys"):
+    """The address of an SSH host, and its keys that the service's user trusts."""
+
+    access: ClassVar[Access] = Access.ADMINISTER
+
+    host: Reference
+    """A name or address; with an inventory, the name of a host in it."""
+    port: Port | None = None
+    """Without an inventory, which has the port; null for 22."""
+    inventory: Path | None = None
+    """An absolute path."""
+
+
 class ListResources(Request[list[ResourceLine]], frozen=True, tag="resource.list"):
     """Resources of loops, by loop and name."""
 
@@ -331,5 +370,7 @@ VERBS = (
     CheckPolicy,
     ShowPolicy,
     ListHosts,
+    FindHostKeys,
+    TrustHost,
     ListResources,
 )

@@ -16,7 +16,7 @@ from ftl2_enterprise.supervisor.capability import Capability, ChildKind
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.retention import Retention, Stretch
 from ftl2_enterprise.supervisor.subjects import SubjectKind
-from ftl2_enterprise.wiring.loops import child, gather, warm_up
+from ftl2_enterprise.wiring.loops import child, gather, host_trust, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def _retention(context: ControlContext) -> Sequence[Retention]:
 
 CAPABILITY = Capability(
     name="loops",
-    handlers=Handlers(reads=table.READS, writes=table.WRITES),
+    handlers=Handlers(reads=table.READS, writes=table.WRITES, system=host_trust.SYSTEM),
     gathers=_gathers,
     managers=_managers,
     child_kinds={"loop": ChildKind(run=child.run_loop, first=child.FIRST, warm_up=warm_up.warm_up)},

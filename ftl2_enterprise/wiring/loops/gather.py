@@ -12,17 +12,19 @@ from ftl2_enterprise.loops.handlers import rules as rule_handlers
 from ftl2_enterprise.loops.naming import check_name
 from ftl2_enterprise.loops.rules.files import RuleFile, find, rule_files
 from ftl2_enterprise.loops.settings import LoopSettings
+from ftl2_enterprise.protocol.loops.hosts import HostKeys
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
 from ftl2_enterprise.protocol.loops.verbs import (
     CheckPolicy,
     DisableRule,
     EnableRule,
+    FindHostKeys,
     ListRules,
     ShowPolicy,
     ShowRule,
     SubmitLoop,
 )
-from ftl2_enterprise.wiring.loops import build, policy_check, rules as loop_rules
+from ftl2_enterprise.wiring.loops import build, host_trust, policy_check, rules as loop_rules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,8 +53,13 @@ def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
 
 
 def gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:
-    """The functions that read files for the verbs of rules and of policy."""
-    return _rule_gathers(settings, database) | _policy_gathers(settings, database)
+    """The functions that read files for the verbs of rules, of policy and of keys of hosts."""
+    return _rule_gathers(settings, database) | _policy_gathers(settings, database) | {FindHostKeys: _host_keys}
+
+
+async def _host_keys(request: FindHostKeys) -> HostKeys:
+    work = asyncio.to_thread(host_trust.find, request)
+    return await _in_time(work, "the keys of the host", "check the file systems of the inventory and of known_hosts")
 
 
 def _rule_gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:

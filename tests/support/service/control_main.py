@@ -29,7 +29,7 @@ from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.frames import Committed
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.database import open_database
-from ftl2_enterprise.wiring.loops import capability, gather
+from ftl2_enterprise.wiring.loops import capability, gather, host_trust
 from ftl2_enterprise.wiring.settings import MODEL
 from tests.support.data.facts import sample
 
@@ -146,6 +146,7 @@ def main(given: dict[str, Any]) -> int:
             handlers=Handlers(
                 reads=handlers.READS,
                 writes=handlers.WRITES,
+                system=host_trust.SYSTEM,
                 renders=views.RENDERS,
                 gathers=gather.gathers(lambda: loaded.settings, read),
             ),

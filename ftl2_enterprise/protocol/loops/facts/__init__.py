@@ -1,6 +1,7 @@
 """The facts of loops: what is recorded about them in the event log.
 
-The subject of each is its loop, except for rules being enabled or disabled, which concerns every loop.
+The subject of each is its loop, except for rules being enabled or disabled and for trusted hosts, which concern every
+loop.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ftl2_enterprise.protocol.loops.facts.approvals import (
     ApprovalUsed,
     ApprovalVoided,
 )
+from ftl2_enterprise.protocol.loops.facts.hosts import HostTrusted
 from ftl2_enterprise.protocol.loops.facts.iterations import (
     DecidedAction as DecidedAction,
     FailedObservation as FailedObservation,
@@ -141,5 +143,6 @@ FACTS = declare(
     ProviderAvailable,
     StateChanged,
     StateRefused,
+    HostTrusted,
 )
 """Every fact of loops, in the order of the reference."""

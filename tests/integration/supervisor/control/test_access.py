@@ -17,6 +17,7 @@ from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.service.verbs import GetHealth
 from ftl2_enterprise.protocol.verb import Access
 from tests.integration.supervisor.control.requests import submit
+from tests.support.data.host_keys import ed25519
 from tests.support.service.control_process import REPOSITORY, ControlProcess, control
 
 if TYPE_CHECKING:
@@ -33,16 +34,16 @@ from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.verb import is_watch
 import msgspec
 path, uid, groups, bodies = json.loads(sys.argv[1])
+# Before this process becomes another user, who may be unable to read the modules that this imports.
+requests = {name: msgspec.convert(body, CATALOGUE[name]) for name, body in bodies.items()}
 os.setgroups(groups)
 os.setresgid(uid, uid, uid)
 os.setresuid(uid, uid, uid)
 found = {}
 with client.connect(path) as service:
-    for name, body in bodies.items():
-        verb = CATALOGUE[name]
-        request = msgspec.convert(body, verb)
+    for name, request in requests.items():
         try:
-            if is_watch(verb):
+            if is_watch(CATALOGUE[name]):
                 watch = service.watch(request)
                 next(watch, None)
                 watch.close()
@@ -56,6 +57,8 @@ print(json.dumps(found))
 
 
 FIELDS: dict[str, dict[str, Any]] = {
+    "host.find-keys": {"host": "web"},
+    "host.trust": {"host": "web", "port": 22, "keys": [ed25519(1).text]},
     "loop.submit": {"spec": {"name": "other", "desired_state": "x"}},
     "event.watch": {"after": 0},
     "prompt.answer": {"prompt": 1, "answer": "x"},

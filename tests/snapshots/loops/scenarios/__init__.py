@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.snapshots.loops.scenarios.details import ACTIONS_VIEW, HISTORY_VIEW, LOOP_VIEW
 from tests.snapshots.loops.scenarios.endings import REPLIES, SUMMARY, exits, words_of_states
-from tests.snapshots.loops.scenarios.inventory import HOSTS_VIEW, RESOURCES_VIEW, RULES_VIEW
+from tests.snapshots.loops.scenarios.inventory import HOST_KEYS, HOSTS_VIEW, RESOURCES_VIEW, RULES_VIEW
 from tests.snapshots.loops.scenarios.lists import LOOPS_VIEW
 from tests.snapshots.loops.scenarios.narration import NARRATION, WATCHED
 from tests.snapshots.loops.scenarios.policy import POLICY
@@ -20,6 +20,7 @@ GOLDEN = {
     "rules_view": RULES_VIEW,
     "policy": POLICY,
     "hosts_view": HOSTS_VIEW,
+    "host_keys": HOST_KEYS,
     "resources_view": RESOURCES_VIEW,
     "prompt": PROMPT,
     "narration": NARRATION,

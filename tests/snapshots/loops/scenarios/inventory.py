@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
-from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
+from ftl2_enterprise.protocol.loops.host_keys import HostKey
+from ftl2_enterprise.protocol.loops.hosts import (
+    Host,
+    HostKeys,
+    HostState,
+    KeyLine,
+    RecordedKey,
+    Resource,
+    TrustResult,
+)
 from ftl2_enterprise.protocol.loops.replies import (
     HostLine,
     ResourceLine,
@@ -19,12 +30,14 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListRules,
 )
 from ftl2_enterprise.render.loops import (
+    host_keys,
     inventory,
     rules,
 )
 from tests.snapshots.scenario import NOW, Scenario, fixed
 from tests.support.data import awkward
 from tests.support.data.builders import ago
+from tests.support.data.host_keys import ecdsa, ed25519, rsa
 
 if TYPE_CHECKING:
     from ftl2_enterprise.render.text import Line
@@ -102,4 +115,47 @@ RESOURCES_VIEW = [
         "resources", lambda r: inventory.resources_view(r, loop=None), {ListResources: RESOURCES}, has_json=True
     ),
     Scenario("none", lambda r: inventory.resources_view(r, loop=None), {ListResources: []}),
+]
+KNOWN = HostKeys(
+    host="web1",
+    port=2222,
+    file="/var/lib/ftl2-enterprise/.ssh/known_hosts",
+    keys=[
+        RecordedKey(type=ecdsa(1).type, fingerprint=ecdsa(1).fingerprint, line=3),
+        RecordedKey(type=rsa(1).type, fingerprint=rsa(1).fingerprint, line=4),
+    ],
+)
+UNKNOWN = msgspec.structs.replace(KNOWN, port=22, keys=[])
+
+
+def key_line(key: HostKey) -> KeyLine:
+    return KeyLine(type=key.type, fingerprint=key.fingerprint)
+
+
+HOST_KEYS = [
+    Scenario("an unknown host", lambda r: host_keys.presented_lines(UNKNOWN, [ed25519(1), rsa(1)])),
+    Scenario(
+        "another key, a known one, and one that is not presented",
+        lambda r: host_keys.presented_lines(KNOWN, [ed25519(1), ecdsa(2)]),
+        has_colour=True,
+    ),
+    Scenario(
+        "keys were recorded",
+        lambda r: host_keys.result_lines(
+            TrustResult(
+                host="web1",
+                port=2222,
+                file=KNOWN.file,
+                recorded=[key_line(ed25519(1))],
+                unchanged=[key_line(rsa(1))],
+                replaced=[key_line(ed25519(2))],
+            )
+        ),
+    ),
+    Scenario(
+        "they were known",
+        lambda r: host_keys.result_lines(
+            TrustResult(host="web1", port=22, file=KNOWN.file, unchanged=[key_line(rsa(1))])
+        ),
+    ),
 ]

@@ -1,12 +1,11 @@
-"""`hosts`: the hosts that loops have recorded."""
+"""`hosts list`: the hosts that loops have recorded."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Command, Example, limit
-from ftl2_enterprise.ctl.loops.arguments import ONLY_LOOP
-from ftl2_enterprise.ctl.subjects import HISTORY
+from ftl2_enterprise.ctl.loops.arguments import HOSTS, ONLY_LOOP
 from ftl2_enterprise.protocol.loops.verbs import ListHosts
 from ftl2_enterprise.render.loops.inventory import LIMIT, hosts_view
 
@@ -22,7 +21,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 COMMAND = Command(
     summary="List the hosts that loops have recorded, with their facts.",
-    group=HISTORY,
+    group=HOSTS,
     run=run,
     verbs=(ListHosts,),
     arguments=(ONLY_LOOP,),

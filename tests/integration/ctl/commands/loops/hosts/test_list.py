@@ -34,3 +34,10 @@ def test_hosts_with_addresses_and_facts(service, ctl):
 def test_no_hosts(service, ctl):
     service.on(ListHosts, [])
     assert ctl("hosts")[1].startswith("no hosts: hosts are listed here when a loop creates or adds them")
+
+
+def test_a_loop_whose_name_resembles_another_command_is_listed(service, ctl):
+    service.on(ListHosts, [])
+    for name in ("trusted", "t", "lists"):
+        assert ctl("hosts", name)[0] == 0
+    assert [request.loop for request in service.asked_for(ListHosts)] == ["trusted", "t", "lists"]
