@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 FILE_LIMIT = 64 * MIB
 """Limit of the output of our own file modules: a rendered template is part of a reply."""
+LOCAL_LIMIT, HOST_LIMIT = 16, 8
+"""Calls at the same time, on this machine and on each other host."""
 
 
 class Ftl2Modules:
@@ -46,19 +48,17 @@ class Ftl2Modules:
         local: LocalCalls | None = None,
         hidden: Sequence[str] = (),
         capture_limit: int = 16 * MIB,
-        local_limit: int = 16,
-        host_limit: int = 8,
+        in_service: bool = False,
     ) -> None:
-        """Observations cannot read the paths in `hidden`, which contain secrets."""
+        """Observations cannot read the paths in `hidden`, which contain secrets; `in_service` matters for hints."""
         known = inventory if isinstance(inventory, Inventory) else inventory_files.load(inventory)
         self._inventory: Inventory = known
         self._redact: Callable[[str], str] = redact
         self._hidden: list[str] = list(hidden)
         self._capture_limit: int = capture_limit
-        self._host_limit: int = host_limit
-        self._turns: dict[str, asyncio.Semaphore] = {LOCALHOST: asyncio.Semaphore(local_limit)}
+        self._turns: dict[str, asyncio.Semaphore] = {LOCALHOST: asyncio.Semaphore(LOCAL_LIMIT)}
         self._local: LocalCalls = local or LocalCalls()
-        self._ssh: SshCalls = SshCalls(work_dir)
+        self._ssh: SshCalls = SshCalls(work_dir, in_service=in_service)
         self._work_dir: Path = work_dir
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -271,7 +271,7 @@ class Ftl2Modules:
 
     def _turn(self, entry: HostEntry) -> asyncio.Semaphore:
         name = LOCALHOST if is_local(entry) else entry.name
-        return self._turns.setdefault(name, asyncio.Semaphore(self._host_limit))
+        return self._turns.setdefault(name, asyncio.Semaphore(HOST_LIMIT))
 
 
 def _without_names(result: ModuleResult) -> ModuleResult:

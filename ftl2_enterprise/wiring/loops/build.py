@@ -291,7 +291,12 @@ def build(
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     local = LocalCalls(hidden=[*keys, *OF_THE_UNIT], helper=served.helper) if served else LocalCalls(hidden=keys)
     modules = Ftl2Modules(
-        needs.inventory, work_dir=work_dir, redact=redactor.known, local=local, hidden=hidden_places(settings)
+        needs.inventory,
+        work_dir=work_dir,
+        redact=redactor.known,
+        local=local,
+        hidden=hidden_places(settings),
+        in_service=served is not None,
     )
     # The helper loads while the run begins: nothing else takes as long before the first local observation.
     modules.get_ready()

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import sys
 from getpass import getuser
 from hashlib import sha256
@@ -18,7 +19,10 @@ from ftl2_enterprise.adapters.hosts.call_result import last_line, line
 from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.local import calls as local_calls
 from ftl2_enterprise.adapters.hosts.remote import frames
-from ftl2_enterprise.adapters.hosts.ssh import ftl2_context, gate_build
+from ftl2_enterprise.adapters.hosts.ssh import ftl2_context, gate_build, known_hosts
+from ftl2_enterprise.adapters.hosts.ssh.known_hosts_file import KnownHostsFile
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.loops.hosts import SSH_PORT, RecordedKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +84,10 @@ class _Context:
 class SshCalls:
     """Owns the contexts; FTL2 is imported at the first call."""
 
-    def __init__(self, work_dir: Path) -> None:
+    def __init__(self, work_dir: Path, *, in_service: bool = False) -> None:
+        """`in_service`: errors name the command that makes the service trust a host."""
         self._gates: Path = work_dir / "gates"
+        self._in_service: bool = in_service
         self._context: _Context | None = None
         self._opening: asyncio.Lock = asyncio.Lock()
         self._built: dict[str, asyncio.Task[None]] = {}
@@ -157,7 +163,7 @@ class SshCalls:
             await self._kill(context, host, token, task)
             waited = f"no answer within {request['timeout'] + SLACK:g} s"
             raise HostUnreachable(f"cannot reach {entry.name}: {waited}", began=True)
-        return self._answer(context, entry, task.result())
+        return self._answer(context, entry, host, task.result())
 
     async def _kill(self, context: _Context, host: Any, token: str, task: asyncio.Future[Any]) -> None:
         """Let the host end the call. If the host is unreachable, its helper ends the call at the time-out."""
@@ -188,16 +194,41 @@ class SshCalls:
         results = await ftl2_context.run_helper(context.ftl, host, op="hello")
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
         if "python" not in output:
-            raise HostUnreachable(f"cannot reach {_address(entry, host)}: {_reason(results)}")
+            raise HostUnreachable(f"cannot reach {_address(entry, host)}: {self._reason(host, results)}")
 
-    def _answer(self, context: _Context, entry: HostEntry, results: list[Any]) -> dict[str, Any]:
+    def _answer(self, context: _Context, entry: HostEntry, host: Any, results: list[Any]) -> dict[str, Any]:
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
         if "frame" in output or "need" in output:
             context.bytes += len(output.get("frame", ""))
             return output
         # The host was reached before. If FTL2 had to reconnect and could not, the call was not sent.
         began = not any(sign in _error_of(results) for sign in NOT_CONNECTED)
-        raise HostUnreachable(f"cannot finish the call on {entry.name}: {_reason(results)}", began=began)
+        raise HostUnreachable(f"cannot finish the call on {entry.name}: {self._reason(host, results)}", began=began)
+
+    def _reason(self, host: Any, results: list[Any]) -> str:
+        if UNKNOWN_KEY in _error_of(results):
+            return self._untrusted(host.ansible_host, host.ansible_port)
+        return _reason(results)
+
+    def _untrusted(self, address: str, port: int) -> str:
+        """Why the key of the host is not trusted: it is unknown, or another one is recorded."""
+        known = _recorded_keys(address, port)
+        file = f"~/.ssh/known_hosts of {getuser()}"
+        chosen = "" if port == SSH_PORT else f" --port {port}"
+        command = f"`ftl2ctl hosts trust {shlex.quote(address)}{chosen}"
+        if known:
+            lines = ", ".join(str(key.line) for key in known)
+            new = f"{command} --replace` shows and records it" if self._in_service else "replace these lines"
+            return (
+                f"its host key is another one than in {file} (line {lines}): another machine may answer; if the host"
+                f" has a new key, {new}"
+            )
+        if self._in_service:
+            return f"its host key is not in {file}; {command}` shows and records it"
+        return (
+            f"its host key is not in {file}; compare it with that of the host, and record it"
+            " there (ssh-keyscan prints the line)"
+        )
 
     async def bundle(self, module: str) -> tuple[str, bytes]:
         """An Ansible-style module with its libraries: its digest, and the archive."""
@@ -271,17 +302,22 @@ def _address(entry: HostEntry, host: Any) -> str:
     return f"{entry.name} ({host.ansible_user}@{host.ansible_host}:{host.ansible_port})"
 
 
+def _recorded_keys(address: str, port: int) -> list[RecordedKey]:
+    """The keys with which the host is known; none if the file cannot be read."""
+    try:
+        content = KnownHostsFile().read()
+    except Problem:
+        return []
+    # As FTL2's library does: a host that is not known with its port may be known without it.
+    return known_hosts.recorded_keys(content, address, port) or known_hosts.recorded_keys(content, address, SSH_PORT)
+
+
 def _error_of(results: list[Any]) -> str:
     return str(results[0].error or "no reason given") if results else "FTL2 gave no result"
 
 
 def _reason(results: list[Any]) -> str:
     what, handshake, printed = _error_of(results).removeprefix("Remote execution failed: ").partition(HANDSHAKE)
-    if UNKNOWN_KEY in what:
-        return (
-            f"its host key is not in ~/.ssh/known_hosts of {getuser()}; compare it with that of the host, and record"
-            " it there (ssh-keyscan prints the line)"
-        )
     if not handshake:
         error = line(what)
         return CAUSES.get(error.rpartition(": ")[2], error)

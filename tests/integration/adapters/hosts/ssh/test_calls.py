@@ -217,27 +217,6 @@ async def test_a_host_that_refuses_is_a_failed_result_with_one_line(modules: Ftl
     assert "\n" not in bad.error
 
 
-async def test_a_host_whose_key_is_not_recorded_is_a_failed_result_with_a_hint(
-    work: Path, server: sshd.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    inventory = Inventory()
-    inventory.host("new").update(server.host_vars(disable_host_key_checking=False))
-    own = Ftl2Modules(inventory.settle(), work_dir=work, redact=lambda text: text)
-    result = await run(own, "command", host="new", cmd="true")
-    await own.close()
-    assert result.error is not None
-    assert f"its host key is not in ~/.ssh/known_hosts of {server.user}; " in result.error
-    (tmp_path / ".ssh").mkdir()
-    scanned = subprocess.run(
-        ["ssh-keyscan", "-p", str(server.port), "127.0.0.1"], capture_output=True, text=True, check=True
-    )
-    (tmp_path / ".ssh" / "known_hosts").write_text(scanned.stdout)
-    own = Ftl2Modules(inventory, work_dir=work, redact=lambda text: text)
-    assert (await run(own, "command", host="new", cmd="true")).success
-    await own.close()
-
-
 async def test_a_wrong_key_is_a_failed_result(modules: Ftl2Modules, server: sshd.Sshd, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     known = server.host_vars(ansible_ssh_private_key_file=str(tmp_path / "other"))
