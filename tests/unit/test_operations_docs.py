@@ -30,7 +30,7 @@ def _texts(page: Path) -> list[str]:
 def test_each_task_has_its_page() -> None:
     assert {page.stem for page in PAGES} == {
         "install", "configure", "secrets", "backup", "upgrade", "upgrade-0.2", "hardening", "local-machine",
-        "without-systemd", "troubleshoot", "operate", "release", "dry-run", "policy",
+        "without-systemd", "troubleshoot", "operate", "release", "dry-run", "policy", "first-host",
     }  # fmt: skip
     begin = (PAGES[0].parent / "index.md").read_text()
     assert all(f"({page.name})" in begin for page in PAGES)
