@@ -56,8 +56,11 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
         raise unavailable(
             f"cannot use the database {database}: uid {os.geteuid()} may not write it", "check its mode and owner"
         )
-    from ftl2_enterprise.wiring import migrations  # noqa: PLC0415 - the checks above come first
+    from ftl2_enterprise.store.presence import check_presence  # noqa: PLC0415 - the checks above come first
+    from ftl2_enterprise.wiring import migrations  # noqa: PLC0415
 
+    # Before anything opens it.
+    check_presence(database)
     if migrations.is_current(database):
         return lock
     from ftl2_enterprise.store import backup  # noqa: PLC0415 - slow to import, and rarely needed

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.protocol.loops.nouns import Prompt
 
-SUFFIX = "secrets"
+SUFFIX = private_files.SECRETS
 LARGEST = 64 * 1024
 """Bytes of a file; an answer has at most 10,000 characters."""
 

@@ -10,6 +10,7 @@ from ftl2_enterprise.store import schema_version
 from ftl2_enterprise.store.branches import name_of
 from ftl2_enterprise.store.database import BUSY_TIMEOUT, open_store
 from ftl2_enterprise.store.drivers import DRIVER
+from ftl2_enterprise.store.presence import check_presence
 from ftl2_enterprise.store.schema_version import Schema
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def rehearse(path: Path, *, branches: Branches, driver: Driver = DRIVER) -> bool
 
     Raises Problem when it belongs to another program or is newer than this one, and whatever the migration raises.
     """
+    check_presence(path, driver=driver)
     if not path.exists():
         return True
     if _schema(driver, path, branches)[0] is Schema.CURRENT:
@@ -41,6 +43,7 @@ def back_up(
 
     `progress` is called repeatedly during the copy; then no other process may write the database. Raises Problem.
     """
+    check_presence(path, driver=driver)
     if not path.exists():
         return None
     schema, applied = _schema(driver, path, branches)

@@ -15,7 +15,8 @@ from ftl2_enterprise.core import faults, problem
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.faults import FaultPoint
-from ftl2_enterprise.store import schema_version
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.store import presence, schema_version
 from ftl2_enterprise.store.branches import name_of
 from ftl2_enterprise.store.drivers import DRIVER
 from ftl2_enterprise.store.schema import metadata
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from ftl2_enterprise.core.problem import Problem
     from ftl2_enterprise.store.branches import Branches
-    from ftl2_enterprise.store.driver import CommitCounter, Driver, Progress, RawConnection
+    from ftl2_enterprise.store.driver import CommitCounter, DatabaseFiles, Driver, Progress, RawConnection
 
 type Listener = Callable[[Event], None]
 
@@ -69,10 +69,10 @@ class Store:
     def write(self) -> Generator[Tx]:
         """One all-or-nothing transaction; its facts are passed to the listeners after the commit.
 
-        Raises Problem(unavailable) when the database is locked, full or unreachable: then nothing was written, and
-        the store can be used again as soon as the cause is removed.
+        Raises Problem(unavailable) when the database is locked, full or unreachable, or its files are no longer those
+        that were opened: then nothing was written, and the store can be used again as soon as the cause is removed.
         """
-        with self._explaining("write"), self._transaction(writes=True) as connection:
+        with self._explaining("write"), self._transaction("write", writes=True) as connection:
             tx = Tx(self._driver, self.path, connection, self.clock.now(), writes=True)
             yield tx
             faults.reach(FaultPoint.BEFORE_COMMIT)
@@ -83,8 +83,18 @@ class Store:
     @contextmanager
     def read(self) -> Generator[Tx]:
         """One consistent view of the database. Raises Problem(unavailable) like write()."""
-        with self._explaining("read"), self._transaction(writes=False) as connection:
+        with self._explaining("read"), self._transaction("read", writes=False) as connection:
             yield Tx(self._driver, self.path, connection, self.clock.now(), writes=False)
+
+    def check_files(self) -> None:
+        """Check that the files are those that were opened, and not known to be damaged; waits for no lock.
+
+        Raises Problem(unavailable): then no transaction writes.
+        """
+        with self._explaining("write"):
+            self._connector.files.recognize("write")
+            with self._engine.connect() as connection:
+                self._connector.files.check(connection.connection.driver_connection, "write")
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Pass every committed fact to the listener from now on; returns a function that ends this."""
@@ -116,8 +126,10 @@ class Store:
         """
         if self._is_open():
             self.close()
-        self._connector.path = path.absolute()
-        self._driver.ensure_exists(self.path, create=False)
+        path = path.absolute()
+        presence.check_presence(path, driver=self._driver)
+        self._driver.ensure_exists(path, create=False)
+        self._connector.move(path)
         self.ensure_schema(create=False)
 
     def ensure_schema(self, *, create: bool, progress: Progress | None = None) -> None:
@@ -129,12 +141,12 @@ class Store:
                 state = "it is empty" if found is Schema.EMPTY else "its schema is older than this program"
                 raise problem.invalid(f"cannot open the database {self.path}: {state}", _INIT)
             self._driver.prepare(raw, self.path, self._connector.patience)
-            if found is Schema.CURRENT:
-                return
-            with self._driver.change_schema(raw, progress):
-                # Checked again under the lock: another process may have migrated the database in the meantime.
-                if self._schema(raw) is not Schema.CURRENT:
-                    schema_version.migrate(connection, self._branches)
+            if found is not Schema.CURRENT:
+                with self._driver.change_schema(raw, progress):
+                    # Checked again under the lock: another process may have migrated the database in the meantime.
+                    if self._schema(raw) is not Schema.CURRENT:
+                        schema_version.migrate(connection, self._branches)
+            self._connector.files.begun(raw)
 
     def _schema(self, raw: RawConnection) -> Schema:
         applied = schema_version.applied(self._driver, raw, self.path)
@@ -153,19 +165,45 @@ class Store:
                 _log.exception("a listener failed on %s", event.kind)
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Generator[Connection]:
+    def _transaction(self, doing: str, *, writes: bool) -> Generator[Connection]:
+        files = self._connector.files
         with self._engine.connect() as connection:
             raw: RawConnection = connection.connection.driver_connection
             try:
                 self._driver.begin(raw, writes=writes)
+                if writes:
+                    files.begun(raw)
                 yield connection
+                if writes:
+                    # As late as possible: what happens between this and the commit is not detected.
+                    files.check(raw, doing)
                 self._driver.commit(raw)
             except BaseException as error:
-                if self._driver.spoils_connection(_original(error)):
+                original = _original(error)
+                reason = self._why(raw, original, doing)
+                if self._driver.spoils_connection(original):
                     connection.invalidate()
                 else:
                     self._driver.roll_back(raw)
+                    if isinstance(error, Problem):
+                        files.save(raw)
+                if reason is not None:
+                    raise reason from error
                 raise
+            if writes:
+                files.committed(raw)
+
+    def _why(self, raw: RawConnection, error: BaseException, doing: str) -> Problem | None:
+        """What has happened to the files, if an error of the driver is a consequence of it."""
+        if not isinstance(error, self._driver.error):
+            return None
+        files = self._connector.files
+        try:
+            files.check(raw, doing)
+        except Problem as problem:
+            return problem
+        files.failed(raw, error)
+        return None
 
     @contextmanager
     def _explaining(self, doing: str) -> Generator[None]:
@@ -191,10 +229,11 @@ def open_store(
     """Open the database; with `create` it is made, or its schema brought up to date, when needed.
 
     `progress` is called repeatedly during a migration, which may take minutes. Raises Problem when the database is
-    missing (not_found), newer, older without `create`, of another program (invalid), or cannot be reached
-    (unavailable); and whatever a migration raises.
+    missing (not_found), newer, older without `create`, of another program (invalid), cannot be reached, or is missing
+    although files that belong to it exist (unavailable); and whatever a migration raises.
     """
     path = path.absolute()
+    presence.check_presence(path, driver=driver)
     driver.ensure_exists(path, create=create)
     store = Store(_Connector(driver, path, busy_timeout), branches, clock, listeners)
     try:
@@ -217,15 +256,31 @@ def open_throwaway(path: Path, *, branches: Branches, driver: Driver = DRIVER) -
 
 
 class _Connector:
-    """Makes the connections of an engine."""
+    """Makes the connections of an engine, all to the same file."""
 
     def __init__(self, driver: Driver, path: Path, patience: float) -> None:
         self.driver: Driver = driver
         self.path: Path = path
         self.patience: float = patience
+        self.files: DatabaseFiles = driver.files(path)
+
+    def move(self, path: Path) -> None:
+        """Make connections to another database from now on. Raises Problem."""
+        self.path, self.files = path, self.driver.files(path)
 
     def __call__(self) -> RawConnection:
-        return self.driver.connect(self.path, self.patience)
+        self.files.recognize("open")
+        try:
+            connection = self.driver.connect(self.path, self.patience)
+        except self.driver.error:
+            self.files.check(None, "open")
+            raise
+        try:
+            self.files.recognize("open")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _explained(driver: Driver, error: Exception, path: Path, doing: str) -> Problem | None:

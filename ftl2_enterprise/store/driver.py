@@ -54,6 +54,42 @@ class CommitCounter(Protocol):
         ...
 
 
+class DatabaseFiles(Protocol):
+    """The files of a database that a store has open, as they were when it was opened. Any thread may use it.
+
+    A database system may continue with files that have been moved, removed or overwritten. What it commits then is
+    lost with the next start, so such a commit must not be acknowledged.
+    """
+
+    def recognize(self, doing: str) -> None:
+        """Check that the path still leads to the same file; before and after a connection is made. Raises Problem."""
+        ...
+
+    def begun(self, connection: RawConnection) -> None:
+        """Remember what the connection has open. It has read the database, or holds the write lock."""
+        ...
+
+    def check(self, connection: RawConnection | None, doing: str) -> None:
+        """Check that a later start will find what this connection commits; it waits for no lock.
+
+        Without a connection, because none could be made, what a connection has open is not checked. Raises
+        Problem(unavailable), also when an error has shown before that the database is damaged.
+        """
+        ...
+
+    def committed(self, connection: RawConnection) -> None:
+        """Remember how a commit of this connection has changed the files."""
+        ...
+
+    def failed(self, connection: RawConnection, error: BaseException) -> None:
+        """Remember what the error, one of the DB API, shows about the files."""
+        ...
+
+    def save(self, connection: RawConnection) -> None:
+        """Save commits that may be lost otherwise, after `check` has refused a transaction and it was rolled back."""
+        ...
+
+
 class Driver(Protocol):
     """One database system. Stateless: one value serves every database and every thread."""
 
@@ -98,6 +134,17 @@ class Driver(Protocol):
 
     def commit_counter(self, path: Path) -> CommitCounter:
         """A counter of the commits to this database."""
+        ...
+
+    def files(self, path: Path) -> DatabaseFiles:
+        """The files of an existing database that is about to be opened. Raises Problem."""
+        ...
+
+    def orphans(self, path: Path) -> Sequence[Path]:
+        """Files that belong to a database which is missing or empty, and would be lost with a new one.
+
+        Empty when the database exists and has content.
+        """
         ...
 
     # --- connections ---------------------------------------------------------------------------------------------

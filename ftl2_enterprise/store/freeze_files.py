@@ -43,7 +43,7 @@ class FreezeFiles:
     """The files of one database."""
 
     def __init__(self, database: Path) -> None:
-        self._files: PrivateFiles = PrivateFiles(database, "freezes")
+        self._files: PrivateFiles = PrivateFiles(database, private_files.FREEZES)
         self.directory: str = self._files.directory
 
     def in_force(self) -> Sequence[Freeze]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+FREEZES, SECRETS, SITE_POLICY = "freezes", "secrets", "site-policy"
+SUFFIXES = frozenset({FREEZES, SECRETS, SITE_POLICY})
+"""Of everything that is kept in `DATABASE.SUFFIX` and belongs to a database that exists."""
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

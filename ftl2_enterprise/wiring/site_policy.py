@@ -19,6 +19,7 @@ from ftl2_enterprise.core.problem import Problem, invalid, unavailable
 from ftl2_enterprise.gate.policy import published
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy
+from ftl2_enterprise.store.private_files import SITE_POLICY
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
@@ -30,7 +31,7 @@ MISSING = "cannot find the site policy that the service publishes; reload the se
 
 def published_file(settings: Settings) -> Path:
     """Where the service publishes the policy."""
-    return Path(f"{settings.store.path}.site-policy")
+    return Path(f"{settings.store.path}.{SITE_POLICY}")
 
 
 def read_directory(settings: Settings) -> Policy:

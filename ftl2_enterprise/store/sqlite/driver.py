@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.store.sqlite import errors
+from ftl2_enterprise.store.sqlite.files import SqliteConnection, SqliteFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
@@ -74,11 +75,13 @@ class SqliteDriver:
     def stored_revisions(self, path: Path) -> frozenset[str] | None:
         """As Driver.stored_revisions."""
         try:
+            if not path.stat().st_size:
+                return None
             with closing(sqlite3.connect(_uri(path, "rw"), uri=True, timeout=0)) as connection:
                 if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
                     return None
                 found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        except sqlite3.Error:
+        except (OSError, sqlite3.Error):
             return None
         return frozenset(revision for (revision,) in found)
 
@@ -102,13 +105,31 @@ class SqliteDriver:
         """As Driver.commit_counter."""
         return DataVersion(path)
 
+    def files(self, path: Path) -> SqliteFiles:
+        """As Driver.files."""
+        return SqliteFiles(path)
+
+    def orphans(self, path: Path) -> Sequence[Path]:
+        """As Driver.orphans. SQLite removes the write-ahead log of an empty database when it opens it."""
+        is_missing = not path.exists()
+        if not is_missing and path.stat().st_size:
+            return []
+        real = os.path.realpath(path)
+        files = [Path(f"{real}{suffix}") for suffix in (("-wal", "-shm", "-journal") if is_missing else ("-wal",))]
+        return [one for one in files if one.is_file() and (is_missing or one.stat().st_size)]
+
     # --- connections ---------------------------------------------------------------------------------------------
 
     def connect(self, path: Path, patience: float) -> sqlite3.Connection:
         """As Driver.connect."""
         # isolation_level None: the module begins no transaction; every BEGIN and COMMIT is in this file.
         connection = sqlite3.connect(
-            _uri(path, "rw"), uri=True, timeout=patience, isolation_level=None, check_same_thread=False
+            _uri(path, "rw"),
+            uri=True,
+            timeout=patience,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=SqliteConnection,
         )
         try:
             connection.execute("PRAGMA foreign_keys = ON")

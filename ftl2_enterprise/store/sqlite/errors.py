@@ -46,9 +46,16 @@ def explain(error: BaseException, path: Path, doing: str) -> Problem | None:
         case sqlite3.SQLITE_NOTADB:
             return problem.invalid(f"{what}: it is not a database", "give another path with --db")
         case sqlite3.SQLITE_CORRUPT:
-            return Problem(Code.INTERNAL, f"{what}: it is damaged", hint="restore it from a backup")
+            return damaged(path, doing)
         case _:
             return None
+
+
+def damaged(path: Path, doing: str) -> Problem:
+    """The problem of a database whose content is not valid."""
+    return Problem(
+        Code.INTERNAL, f"cannot {doing} the database {path}: it is damaged", hint="restore it from a backup"
+    )
 
 
 def explain_os(error: OSError, path: Path, doing: str) -> Problem:

@@ -13,7 +13,8 @@ from sqlalchemy.dialects import sqlite
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.store.sqlite import errors
 from ftl2_enterprise.store.sqlite.driver import DataVersion, SqliteDriver
-from tests.store.driver.conformance import databases, failures, schema_changes, statements, transactions
+from ftl2_enterprise.store.sqlite.files import SqliteFiles
+from tests.store.driver.conformance import databases, failures, files, schema_changes, statements, transactions
 from tests.store.driver.conformance.suite import CHECKS
 
 if TYPE_CHECKING:
@@ -126,6 +127,51 @@ class CountsNothing(SqliteDriver):
     @override
     def commit_counter(self, path: Path) -> DataVersion:
         return Constant(path)
+
+
+class AnyFiles(SqliteFiles):
+    @override
+    def recognize(self, doing: str) -> None:
+        pass
+
+    @override
+    def check(self, connection: sqlite3.Connection | None, doing: str) -> None:
+        pass
+
+
+@fails(files.a_moved_database_is_recognized_when_it_is_put_back)
+@fails(files.another_database_under_the_same_path_is_refused)
+class AcceptsAnyFiles(SqliteDriver):
+    @override
+    def files(self, path: Path) -> SqliteFiles:
+        return AnyFiles(path)
+
+
+class NeverAgain(SqliteFiles):
+    """It remembers that the database was moved."""
+
+    @override
+    def recognize(self, doing: str) -> None:
+        try:
+            super().recognize(doing)
+        except problem.Problem as refusal:
+            self.refusal = refusal
+        if refusal := getattr(self, "refusal", None):
+            raise refusal
+
+
+@fails(files.a_moved_database_is_recognized_when_it_is_put_back)
+class DoesNotRecover(SqliteDriver):
+    @override
+    def files(self, path: Path) -> SqliteFiles:
+        return NeverAgain(path)
+
+
+@fails(files.the_files_of_a_missing_database_are_its_orphans)
+class KnowsNoOrphans(SqliteDriver):
+    @override
+    def orphans(self, path: Path) -> Sequence[Path]:
+        return []
 
 
 @fails(transactions.a_connection_begins_no_transaction_itself)

@@ -5,7 +5,7 @@ They are functions and not tests, so that `test_broken_drivers.py` can execute t
 
 from __future__ import annotations
 
-from tests.store.driver.conformance import databases, failures, schema_changes, statements, transactions
+from tests.store.driver.conformance import databases, failures, files, schema_changes, statements, transactions
 
-MODULES = (databases, transactions, schema_changes, statements, failures)
+MODULES = (databases, files, transactions, schema_changes, statements, failures)
 """Importing them adds their checks to `suite.CHECKS`."""
