@@ -101,6 +101,7 @@ class RequestExecutor:
         return reply
 
     async def _write(self, entry: Entry, request: Any, peer: Peer) -> bytes:
+        self._state.database.require_writable()
         if entry.prepare is not None:
             request = await entry.prepare(request)
         gathered: list[Any] = [] if entry.gather is None else [await entry.gather(request)]

@@ -72,11 +72,14 @@ class Freezes:
         self._was_unreadable: bool = False
 
     def in_force(self) -> list[FreezeRecord]:
-        """The freezes in force now, oldest first."""
+        """The freezes in force now, oldest first; without names while the database cannot be read."""
         now = self._clock.now()
         found = [freeze for freeze in self.files.in_force() if not freeze.is_over(now)]
-        with self._store.read() as tx:
-            return [FreezeRecord(freeze=one, name=self._name_of(tx, one)) for one in found]
+        try:
+            with self._store.read() as tx:
+                return [FreezeRecord(freeze=one, name=self._name_of(tx, one)) for one in found]
+        except Problem:
+            return [FreezeRecord(freeze=one) for one in found]
 
     def list_freezes(self, tx: Tx, request: ListFreezes, children: Table) -> list[FreezeRecord]:
         """The freezes in force, or those that have ended."""

@@ -18,6 +18,7 @@ from ftl2_enterprise.supervisor.control import event_logger
 from ftl2_enterprise.supervisor.control.access import Guard
 from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits
+from ftl2_enterprise.supervisor.control.database_watch import DatabaseWatch
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
 from ftl2_enterprise.supervisor.control.executor import RequestExecutor
 from ftl2_enterprise.supervisor.control.freezes import READS, Freezes
@@ -144,6 +145,7 @@ class Control:
             order=lambda key: parts.order(key, self.settings),
             settings=lambda: self.settings.supervisor,
         )
+        self.database: DatabaseWatch = DatabaseWatch(parts.store, self.reconciler)
         self.freezes: Freezes = Freezes(
             parts.store,
             parts.writer,
@@ -183,7 +185,7 @@ class Control:
         self.root = RootLink(self._parts.root, self._received, lambda: self._end(LOST), self._listen)
         self.writer.start()
         unsubscribe = self.writer.subscribe(self.committed)
-        work = [asyncio.ensure_future(self._work()), asyncio.ensure_future(self.freezes.run())]
+        work = [asyncio.ensure_future(one) for one in (self._work(), self.freezes.run(), self.database.run())]
         if self._parts.facts is not None:
             work.append(asyncio.ensure_future(event_logger.log_facts(self._parts.facts, self.commits)))
         work += [asyncio.ensure_future(remove_old(one, self.writer)) for one in self._parts.retention]

@@ -53,8 +53,8 @@ NOW_WITHIN = 10.0
 REFUSED_BASE, REFUSED_CAP = 0.2, 30.0
 """Seconds until a child that could not be started is requested again: the first delay and the largest one."""
 _RETRY = 0.25
-ADMISSION = "admission"
-"""The name of the problem that children cannot be started."""
+ADMISSION, WRITER = "admission", "writer"
+"""The names of the problems that children cannot be started, and that the writer cannot write."""
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class Reconciler:
 
     def doubt(self) -> None:
         """Check now whether the writer works, because something could not be written."""
-        if "writer" in self.problems:
+        if self.is_writer_refused:
             return
         self._pulsed = float("-inf")
         self.wake()
@@ -248,7 +248,7 @@ class Reconciler:
             with self._store.read() as tx:
                 plan = manager.ensure(tx, self._children.of(prefix), now, booted=self.booted)
         except Problem as problem:
-            self._trouble(prefix, f"the manager of {prefix} cannot plan: {problem}")
+            self.report(prefix, f"the manager of {prefix} cannot plan: {problem}")
             return None
         except Exception as error:
             crash_id = log.crash(error, "a manager failed", manager=prefix)
@@ -256,11 +256,6 @@ class Reconciler:
             return None
         self.problems.pop(prefix, None)
         return plan
-
-    def _trouble(self, who: str, text: str) -> None:
-        if self.problems.get(who) != text:
-            _log.warning("%s", text)
-        self.problems[who] = text
 
     def _end_and_wake(self, plan: Plan, root: RootLink) -> float:
         again = float("inf") if plan.recheck_after is None else max(0.0, plan.recheck_after)
@@ -310,6 +305,21 @@ class Reconciler:
 
     # --- reports ----------------------------------------------------------------------------------------------
 
+    @property
+    def is_writer_refused(self) -> bool:
+        """Whether the last proof of the writer failed."""
+        return WRITER in self.problems
+
+    def report(self, name: str, text: str) -> None:
+        """Keep the problem under that name until it is solved; a new one is logged."""
+        if self.problems.get(name) != text:
+            _log.warning("%s", text)
+        self.problems[name] = text
+
+    def solved(self, name: str) -> None:
+        """Remove the problem of that name, if there is one."""
+        self.problems.pop(name, None)
+
     def report_status(self) -> None:
         """Send the status line to root if it has changed."""
         text = status_line(
@@ -332,13 +342,13 @@ class Reconciler:
         try:
             await self._writer.execute([prove.call()])
         except Problem as problem:
-            self._trouble("writer", f"the writer cannot write: {problem}")
+            self.report(WRITER, f"the writer cannot write: {problem}")
             self.wake_later(_RETRY)
         except Exception as error:
-            self.problems["writer"] = f"the writer cannot be asked: internal error {log.crash(error)}"
+            self.problems[WRITER] = f"the writer cannot be asked: internal error {log.crash(error)}"
             self.wake_later(CHECK)
         else:
-            self.problems.pop("writer", None)
+            self.problems.pop(WRITER, None)
             self.writer_latency = time.monotonic() - began
             self._pulsed = time.monotonic()
             assert self._root is not None

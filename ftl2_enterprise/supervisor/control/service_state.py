@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.access import Guard
     from ftl2_enterprise.supervisor.control.children import Children
     from ftl2_enterprise.supervisor.control.commit_watch import Commits
+    from ftl2_enterprise.supervisor.control.database_watch import DatabaseWatch
     from ftl2_enterprise.supervisor.control.freezes import Freezes
     from ftl2_enterprise.supervisor.control.reconciler import Reconciler, Writing
     from ftl2_enterprise.supervisor.control.root_link import RootLink
@@ -44,6 +45,7 @@ class ServiceState(Protocol):
     started_at: Instant
     """When root was started."""
     draining: bool
+    database: DatabaseWatch
     freezes: Freezes
     reconciler: Reconciler
     server: ControlServer

@@ -57,6 +57,7 @@ class Batches:
         self._last: dict[str, Handover] = {}
         self._known: set[str] = set()
         self._careful = 0
+        self._not_pruned = ""
         # Looked up once, because it is used for each unit.
         self._is_tested = VARIABLE in os.environ
         self.notice: Committed | None = None
@@ -124,8 +125,12 @@ class Batches:
         try:
             with self._opened().write() as tx:
                 idempotency.prune(tx, _is_gone)
+            self._not_pruned = ""
         except Problem as problem:
-            _log.warning("%s", problem)
+            # Once, and not every minute.
+            if str(problem) != self._not_pruned:
+                _log.warning("%s", problem)
+            self._not_pruned = str(problem)
         except Exception:
             _log.exception("cannot prune the last work of ended processes")
 
