@@ -7,6 +7,7 @@ block with `after: SITUATION` is for a machine in that situation.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,14 @@ class Example:
     user: str | None
     status: int
     prints: list[str]
+    is_for_host: bool = False
+    """Whether it is for the second machine, which the service manages."""
 
-    def follow(self, machine: Machine[Any]) -> None:
-        """Execute it, and compare the result with the page."""
+    def follow(self, machine: Machine[Any], **variables: str) -> None:
+        """Execute it with these variables of the shell, and compare the result with the page."""
         home = f"/home/{self.user}" if self.user else "/root"
-        script = f"cd {home if self.user else FILES}; export HOME={home}; set -e\n{self.script}"
+        given = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+        script = f"cd {home if self.user else FILES}; export HOME={home}; set -e\n{given}{self.script}"
         done = machine.try_("bash", "-c", script, user=self.user, seconds=120)
         assert done.status == self.status, f"{self.page}: {self.script}\n{done}"
         for words in self.prints:
@@ -53,6 +57,9 @@ def examples(page: Path, after: str | None = None) -> list[Example]:
         status = re.search(r"exits with (\d+)", note)
         prints = re.findall(r'(?:prints|and) "([^"]+)"', note)
         found.append(
-            Example(page.name, block["script"], user[1] if user else None, int(status[1]) if status else 0, prints)
-        )
+            Example(
+                page.name, block["script"], user[1] if user else None, int(status[1]) if status else 0, prints,
+                is_for_host="on the second machine" in note,
+            )
+        )  # fmt: skip
     return found

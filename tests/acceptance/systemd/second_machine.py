@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine
     from tests.acceptance.systemd.nspawn import Nspawn
 
-CONTROLLER, HOST = "192.0.2.1", "192.0.2.2"
-"""Their addresses, of the network for documentation (RFC 5737)."""
+CONTROLLER, HOST = "192.0.2.1", "192.0.2.10"
+"""Their addresses, of the network for documentation (RFC 5737); the second one is that of the pages."""
 ADMIN = "admin"
 """Who may become root on the host without a password, as on images of clouds."""
 CABLE = "cable0"
@@ -36,14 +36,23 @@ def plug_in(machine: Machine[Nspawn]) -> None:
     machine.run("ip", "link", "set", CABLE, "up")
 
 
-def prepare(host: Machine[Nspawn], key: str) -> None:
-    """Let the owner of the key log in as ADMIN, and become root there."""
+def prepare(host: Machine[Nspawn]) -> None:
+    """Let ADMIN exist, who may become root, and the services run."""
     host.add_user(ADMIN)
     host.write(f"/etc/sudoers.d/{ADMIN}", f"{ADMIN} ALL=(ALL) NOPASSWD: ALL\n", mode="0440")
-    host.write(f"/home/{ADMIN}/.ssh/authorized_keys", key, owner=ADMIN, mode="0600")
-    host.run("chown", ADMIN, f"/home/{ADMIN}/.ssh")
     # Its own keys: those of the package are the same on every machine of this tree.
     host.sh("rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl start ssh cron")
+
+
+def authorize(host: Machine[Nspawn], key: str) -> None:
+    """Let the owner of the key log in as ADMIN, as `ssh-copy-id` does."""
+    host.write(f"/home/{ADMIN}/.ssh/authorized_keys", key, owner=ADMIN, mode="0600")
+    host.run("chown", ADMIN, f"/home/{ADMIN}/.ssh")
+
+
+def fingerprint(host: Machine[Nspawn]) -> str:
+    """That of the key which the page compares."""
+    return host.run("ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
 
 
 def _ip(*argv: str) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.acceptance.systemd import second_machine
 from tests.acceptance.systemd.conftest import machine_of
+from tests.acceptance.systemd.pages import examples
 from tests.acceptance.systemd.second_machine import ADMIN, HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.acceptance.systemd.machine import Machine
     from tests.acceptance.systemd.nspawn import Nspawn
     from tests.acceptance.systemd.tree import Tree
 
 SERVICE_USER = "ftl2-enterprise"
+INVENTORY_FILE = "/etc/ftl2-enterprise/hosts.yaml"
 STATE = "/var/lib/ftl2-enterprise"
 INVENTORY = f"""\
 web:
@@ -68,24 +70,49 @@ steps:
 
 @pytest.fixture
 def host(machine: Machine[Nspawn], tree: Tree, places: Iterator[Path]) -> Iterator[Machine[Nspawn]]:
-    """A host of which the service knows key and address."""
+    """A host that the service can reach, and does not know."""
     with machine_of(tree, next(places)) as made:
         second_machine.connect(machine, made)
-        machine.run("install", "-d", "-m", "700", "-o", SERVICE_USER, "-g", SERVICE_USER, f"{STATE}/.ssh")
-        machine.run(
-            "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{STATE}/.ssh/id_ed25519", user=SERVICE_USER
-        )
-        second_machine.prepare(made, machine.read(f"{STATE}/.ssh/id_ed25519.pub"))
-        keys = machine.until(lambda: machine.try_("ssh-keyscan", HOST).out)
-        machine.write(f"{STATE}/.ssh/known_hosts", keys, owner=SERVICE_USER, mode="0600")
-        machine.write("/etc/ftl2-enterprise/hosts.yaml", INVENTORY)
+        second_machine.prepare(made)
         yield made
 
 
+@pytest.fixture
+def known(machine: Machine[Nspawn], host: Machine[Nspawn]) -> Machine[Nspawn]:
+    """The same, once the service knows its key, and it that of the service."""
+    key = f"{STATE}/.ssh/id_ed25519"
+    machine.run("install", "-d", "-m", "700", "-o", SERVICE_USER, "-g", SERVICE_USER, f"{STATE}/.ssh")
+    machine.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key, user=SERVICE_USER)
+    second_machine.authorize(host, machine.read(f"{key}.pub"))
+    machine.write(INVENTORY_FILE, INVENTORY)
+    fingerprint = second_machine.fingerprint(host)
+    machine.run("ftl2ctl", "hosts", "trust", "web1", "-i", INVENTORY_FILE, "--fingerprint", fingerprint)
+    return host
+
+
+def test_every_command_of_the_page_works(machine: Machine[Nspawn], host: Machine[Nspawn]) -> None:
+    tried = examples(Path("docs/how-to/first-host.md"))
+    # The person has compared it.
+    fingerprint = second_machine.fingerprint(host)
+    first, *rest = tried
+    first.follow(machine)
+    second_machine.authorize(host, machine.read(f"{STATE}/.ssh/id_ed25519.pub"))
+    for example in rest:
+        example.follow(host if example.is_for_host else machine, FINGERPRINT=fingerprint)
+    assert host.read("/var/tmp/greeting") == "hello from web1\n"
+    # Another machine at this address has another key.
+    host.sh("rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh")
+    changed = examples(Path("docs/how-to/first-host.md"), after="another key")
+    assert changed
+    for example in changed:
+        example.follow(machine, FINGERPRINT=second_machine.fingerprint(host))
+
+
 def test_what_is_out_of_place_on_a_host_changes_and_is_in_place_afterwards(
-    machine: Machine[Nspawn], host: Machine[Nspawn]
+    machine: Machine[Nspawn], known: Machine[Nspawn]
 ) -> None:
-    done = machine.submit("web", MANIFEST, "-i", "/etc/ftl2-enterprise/hosts.yaml", "--wait", user="alice")
+    host = known
+    done = machine.submit("web", MANIFEST, "-i", INVENTORY_FILE, "--wait", user="alice")
     assert done.status == 0, done
     assert not host.exists("/usr/bin/rpm")
     assert host.run("getent", "passwd", "deploy").strip().endswith(":/bin/sh")
@@ -94,13 +121,14 @@ def test_what_is_out_of_place_on_a_host_changes_and_is_in_place_afterwards(
     assert "@daily deploy ls /srv/web" in host.read("/etc/cron.d/web")
     assert not host.is_active("cron")
     assert len(machine.ctl("actions", "web")["actions"]) == 6
-    done = machine.submit("again", MANIFEST, "-i", "/etc/ftl2-enterprise/hosts.yaml", "--wait", user="alice")
+    done = machine.submit("again", MANIFEST, "-i", INVENTORY_FILE, "--wait", user="alice")
     assert done.status == 0, done
     assert machine.ctl("actions", "again")["actions"] == []
 
 
-def test_a_host_that_was_gone_converges_when_it_is_back(machine: Machine[Nspawn], host: Machine[Nspawn]) -> None:
-    watched = ["-i", "/etc/ftl2-enterprise/hosts.yaml", "--mode", "continuous", "--interval", "1"]
+def test_a_host_that_was_gone_converges_when_it_is_back(machine: Machine[Nspawn], known: Machine[Nspawn]) -> None:
+    host = known
+    watched = ["-i", INVENTORY_FILE, "--mode", "continuous", "--interval", "1"]
     done = machine.submit("web", PAGE, *watched, user="alice")
     assert done.status == 0, done
     machine.until(lambda: host.exists("/srv/index.html"))

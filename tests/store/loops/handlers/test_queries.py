@@ -27,6 +27,7 @@ from ftl2_enterprise.protocol.loops.replies import ProcessInfo, Queued
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.store import texts
+from ftl2_enterprise.wiring.loops import host_trust
 from tests.support.data.database import (
     ask,
     begun_iteration,
@@ -66,9 +67,10 @@ def do(db: Store, request: Request[Any]) -> Any:
 
 
 def test_every_verb_of_loops_has_one_handler_of_the_declared_type() -> None:
-    reads, writes = handlers.READS, handlers.WRITES
+    reads, writes, system = handlers.READS, handlers.WRITES, set(host_trust.SYSTEM)
     assert not set(reads) & set(writes)
-    assert set(reads) | set(writes) == set(verbs.VERBS)
+    assert not (set(reads) | set(writes)) & system
+    assert set(reads) | set(writes) | system == set(verbs.VERBS)
     assert all(verb.writes == (verb in writes) for verb in verbs.VERBS)
     assert all(unit.hints["return"] == reply_of(verb) for verb, unit in writes.items())
 
