@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.acceptance.systemd.tree import Tree
 
 ELSEWHERE = {"index", "release", "upgrade-0.2", "first-host"}
-"""A list, pages for maintainers and for users of 0.1, and one that needs a second machine (`test_second_machine.py`)."""
+"""A list, pages for maintainers and users of 0.1, and one that needs a second machine (`test_second_machine.py`)."""
 PAGES = sorted(page for page in Path("docs/how-to").glob("*.md") if page.stem not in ELSEWHERE)
 
 
