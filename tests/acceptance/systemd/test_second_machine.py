@@ -9,6 +9,7 @@ import pytest
 
 from tests.acceptance.systemd import second_machine
 from tests.acceptance.systemd.conftest import machine_of
+from tests.acceptance.systemd.manifests import EVERYTHING, assert_everything
 from tests.acceptance.systemd.pages import examples
 from tests.acceptance.systemd.second_machine import ADMIN, HOST
 
@@ -26,37 +27,6 @@ INVENTORY = f"""\
 web:
   hosts:
     web1: {{ansible_host: {HOST}, ansible_user: {ADMIN}, ansible_become: true}}
-"""
-MANIFEST = """\
-version: 1
-name: web
-steps:
-  - name: package
-    host: web
-    check: {command: test ! -e /usr/bin/rpm}
-    action: {module: apt, params: {name: rpm, state: absent}}
-  - name: account
-    host: web
-    check: {command: id deploy}
-    action: {module: user, params: {name: deploy, shell: /bin/sh}}
-  - name: directory
-    host: web
-    requires: [account]
-    file: {path: /srv/web, state: directory, owner: deploy, mode: 0750}
-  - name: page
-    host: web
-    requires: [directory]
-    copy: {dest: /srv/web/index.html, content: "hello\\n", owner: deploy, mode: 0640}
-  - name: schedule
-    host: web
-    check: {command: grep -q /srv/web /etc/cron.d/web}
-    action:
-      module: cron
-      params: {name: web, user: deploy, job: ls /srv/web, special_time: daily, cron_file: web}
-  - name: service
-    host: web
-    check: {command: "! systemctl is-active cron"}
-    action: {module: systemd, params: {name: cron, state: stopped}}
 """
 PAGE = """\
 version: 1
@@ -112,16 +82,11 @@ def test_what_is_out_of_place_on_a_host_changes_and_is_in_place_afterwards(
     machine: Machine[Nspawn], known: Machine[Nspawn]
 ) -> None:
     host = known
-    done = machine.submit("web", MANIFEST, "-i", INVENTORY_FILE, "--wait", user="alice")
+    done = machine.submit("web", EVERYTHING.format(where="host: web"), "-i", INVENTORY_FILE, "--wait", user="alice")
     assert done.status == 0, done
-    assert not host.exists("/usr/bin/rpm")
-    assert host.run("getent", "passwd", "deploy").strip().endswith(":/bin/sh")
-    assert host.run("stat", "-c", "%U %a", "/srv/web", "/srv/web/index.html") == "deploy 750\ndeploy 640\n"
-    assert host.read("/srv/web/index.html") == "hello\n"
-    assert "@daily deploy ls /srv/web" in host.read("/etc/cron.d/web")
-    assert not host.is_active("cron")
+    assert_everything(host)
     assert len(machine.ctl("actions", "web")["actions"]) == 6
-    done = machine.submit("again", MANIFEST, "-i", INVENTORY_FILE, "--wait", user="alice")
+    done = machine.submit("again", EVERYTHING.format(where="host: web"), "-i", INVENTORY_FILE, "--wait", user="alice")
     assert done.status == 0, done
     assert machine.ctl("actions", "again")["actions"] == []
 
