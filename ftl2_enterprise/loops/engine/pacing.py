@@ -37,7 +37,7 @@ class Repetition:
     """An action that was executed earlier in the run."""
 
     times: int
-    """How often it was executed in the run."""
+    """In how many iterations of the run it was executed: a plan may have it twice."""
     last: Action
 
 
@@ -86,8 +86,9 @@ def _tried(iterations: Iterable[Sequence[Action]]) -> dict[tuple[str, ...], Repe
     found: dict[tuple[str, ...], Repetition] = {}
     for row in chain.from_iterable(iterations):
         if row.origin == "decision" and row.state not in _NEVER_BEGAN:
-            key = _key(row)
-            found[key] = Repetition(times=found[key].times + 1 if key in found else 1, last=row)
+            before = found.get(_key(row))
+            times = before.times + (before.last.iteration_id != row.iteration_id) if before is not None else 1
+            found[_key(row)] = Repetition(times=times, last=row)
     return found
 
 

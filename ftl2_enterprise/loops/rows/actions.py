@@ -50,7 +50,9 @@ _UNKNOWN = Prepared(
     .order_by(actions.c.id)
 )
 _FEW = 8
-"""Up to this many iterations, their actions are read by a prepared query: each decision needs those of the last."""
+"""The actions of so many iterations are read by a prepared query: each decision needs those of the last."""
+_PREPARED = 5 * _FEW
+"""Up to this many iterations, the prepared query is executed several times."""
 _OF_FEW = Prepared(
     _ACTIONS.select()
     .where(actions.c.iteration_id.in_([bindparam(f"of_{n}") for n in range(_FEW)]))
@@ -139,11 +141,13 @@ def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Act
     found: dict[int, list[Action]] = {iteration_id: [] for iteration_id in requested}
     if not requested:
         return found
-    if len(requested) <= _FEW:
-        # What is requested twice is found once.
-        values = {f"of_{n}": requested[min(n, len(requested) - 1)] for n in range(_FEW)}
-        for action in _ACTIONS.all(_OF_FEW.rows(tx, values)):
-            found[action.iteration_id].append(action)
+    if len(requested) <= _PREPARED:
+        for start in range(0, len(requested), _FEW):
+            part = requested[start : start + _FEW]
+            # What is requested twice is found once.
+            values = {f"of_{n}": part[min(n, len(part) - 1)] for n in range(_FEW)}
+            for action in _ACTIONS.all(_OF_FEW.rows(tx, values)):
+                found[action.iteration_id].append(action)
         return found
     for start in range(0, len(requested), _IDS_AT_ONCE):
         part = requested[start : start + _IDS_AT_ONCE]

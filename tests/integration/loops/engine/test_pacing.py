@@ -69,6 +69,14 @@ async def test_an_action_without_the_desired_effect_is_tried_three_times(
     assert found[1] >= 0.1
 
 
+async def test_what_a_plan_has_twice_is_one_attempt(tmp_path: Path) -> None:
+    twice = Decision(actions=[START, START])
+    with bench(tmp_path, repeating(twice), modules=hosts(failed("no")), limits=QUICK) as b:
+        ended = await b.run()
+        assert len(actions(b)) == 6
+    assert ended.reason == "service on web has failed 3 times in this run: no"
+
+
 async def test_an_attempt_that_succeeds_ends_the_repetition(tmp_path: Path) -> None:
     decider = ScriptedDecider(AGAIN, AGAIN, Decision(converged=True))
     with bench(tmp_path, decider, modules=hosts(failed("not yet")), limits=QUICK) as b:
