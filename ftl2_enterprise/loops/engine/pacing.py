@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LONGEST = 60.0
 """Seconds of the longest pause."""
+_MAY_HAVE_ACTED = frozenset({IterationOutcome.ACTED, IterationOutcome.INTERRUPTED})
+"""Outcomes of iterations that execute a decision; an action that was interrupted counts, since it has begun."""
 _NEVER_BEGAN = frozenset({ActionState.DENIED, ActionState.SKIPPED, ActionState.PREVIEWED})
 
 
@@ -60,7 +62,7 @@ def pace(engine: LoopContext, now: LoopSnapshot, judged: Sequence[JudgedAction],
 
     Iterations before an answer of a person do not count: the answer may be to try again.
     """
-    acted = [one.id for one in decide.since_answer(now.of_run) if one.outcome is IterationOutcome.ACTED]
+    acted = [one.id for one in decide.since_answer(now.of_run) if one.outcome in _MAY_HAVE_ACTED]
     todo = [one for one in judged if one.row.event is None]
     if not acted or not todo:
         return Paced(due=judged)

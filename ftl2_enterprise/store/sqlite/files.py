@@ -3,8 +3,8 @@
 SQLite continues with the files that it has open, whatever happens to their names. There are three checks:
 
 - The file under the path is the one that was opened, by device and inode.
-- The write-ahead log under its name is the one that the connection has open. SQLite removes it when the last
-  connection is closed, and not before.
+- The write-ahead log and the shared memory under their names are those that the connection has open, and the log has
+  all frames that are committed. SQLite removes both when the last connection is closed, and not before.
 - Nothing but a checkpoint has written the file. Its size and its time of modification are remembered together with
   the progress of checkpoints, which is in the shared memory of all connections (sqlite.org/walformat.html, section
   2.1). A checkpoint announces what it is about to write before it writes (`nBackfillAttempted`). So a file that was
@@ -34,8 +34,12 @@ type Identity = tuple[int, int]
 
 _NONE: Identity = (0, 0)
 """Of a file that does not exist."""
-_INDEX = struct.Struct("=16xI12x8s56xI28xI")
-"""The beginning of the shared memory: mxFrame, salts, nBackfill and nBackfillAttempted."""
+_INDEX = struct.Struct("=14xHI12x8s56xI28xI")
+"""The beginning of the shared memory: szPage, mxFrame, salts, nBackfill and nBackfillAttempted."""
+_NO_SALTS = bytes(8)
+"""Of a log that has nothing: they are the same in each."""
+_LOG_HEADER, _FRAME_HEADER = 32, 24
+"""Bytes, by the same page."""
 _PUT_BACK = "put it back; otherwise stop the service and restore a backup"
 
 
@@ -47,6 +51,8 @@ class SqliteConnection(sqlite3.Connection):
     """The write-ahead log; None until it is opened."""
     index: int | None = None
     """SQLite's descriptor of the shared memory, which is open as long as the connection; None until it is needed."""
+    shared: Identity | None = None
+    """The shared memory that it is a descriptor of."""
     has_unsaved_log: bool = False
     """Its write-ahead log was removed, and has commits that are not in the database yet."""
     is_log_saved: bool = False
@@ -108,6 +114,10 @@ class SqliteFiles:
             if found != _NONE:
                 connection.log = found
                 self._connections.add(connection)
+        if not connection.in_transaction and (now := self._checkpoints(connection)) and now.done != now.attempted:
+            # As a crash leaves it. Until a checkpoint is complete, changes by another program are not recognized.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def check(self, connection: sqlite3.Connection | None, doing: str) -> None:
         """As DatabaseFiles.check."""
@@ -168,7 +178,22 @@ class SqliteFiles:
         """Check the name of the log that this connection has open, or another one of this process."""
         known = connection.log if isinstance(connection, SqliteConnection) else None
         known = known or next((one.log for one in self._connections if one.log is not None), None)
-        if known is None or known == _identity_of(self._log):
+        if known is None:
+            return
+        before = self._committed(connection)
+        try:
+            found = os.stat(self._log)  # noqa: PTH116 - bytes
+        except OSError:
+            found = None
+        if found is not None and known == _identity(found):
+            # Another process may have committed, or have emptied the log, between the two.
+            if found.st_size < before and before == self._committed(connection):
+                raise problem.unavailable(
+                    f"cannot {doing} the database {self._path}: its write-ahead log {os.fsdecode(self._log)} was "
+                    "truncated or overwritten",
+                    "restart the service; what was committed since the last checkpoint is lost",
+                )
+            self._check_index(connection, doing)
             return
         if isinstance(connection, SqliteConnection) and connection.log is not None:
             connection.has_unsaved_log = self._is_log_unused() and not connection.is_log_saved
@@ -177,6 +202,35 @@ class SqliteFiles:
             "replaced while it was open",
             "restart the service",
         )
+
+    def _check_index(self, connection: sqlite3.Connection | None, doing: str) -> None:
+        """Check the name of the shared memory: with another one, a process overwrites what others have committed."""
+        shared = connection.shared if isinstance(connection, SqliteConnection) else None
+        if shared is not None and shared != _identity_of(self._index):
+            raise problem.unavailable(
+                f"cannot {doing} the database {self._path}: its shared memory {os.fsdecode(self._index)} was "
+                "removed or replaced while it was open",
+                "restart the service",
+            )
+
+    def _committed(self, connection: sqlite3.Connection | None) -> int:
+        """Bytes that the write-ahead log has at least."""
+        try:
+            page, frames = _INDEX.unpack(os.pread(self._descriptor(connection), _INDEX.size, 0))[:2]
+        except (OSError, struct.error):
+            return 0
+        # 65,536 does not fit, and is written as 1.
+        return _LOG_HEADER + frames * (_FRAME_HEADER + (65_536 if page == 1 else page)) if frames else 0
+
+    def _descriptor(self, connection: sqlite3.Connection | None) -> int:
+        """That of the shared memory; -1 if it is not found."""
+        index = connection.index if isinstance(connection, SqliteConnection) else None
+        if index is None:
+            index = _descriptor_of(self._index)
+            if isinstance(connection, SqliteConnection) and connection.log is not None:
+                # SQLite keeps it open for this connection, too.
+                connection.index, connection.shared = index, _identity_of(self._index)
+        return index
 
     def _is_log_unused(self) -> bool:
         """Whether no process has written what has the name of the log now; one that only reads leaves it empty."""
@@ -192,7 +246,12 @@ class SqliteFiles:
         found = os.stat(self._name)  # noqa: PTH116 - bytes
         if known is not None and found.st_size == 0:
             return False
-        if before is None or before.done != before.attempted or before != self._checkpoints(connection):
+        if (
+            before is None
+            or before.salts == _NO_SALTS
+            or before.done != before.attempted
+            or before != self._checkpoints(connection)
+        ):
             # A checkpoint is in progress, or was interrupted: the next one that is completed clears that.
             return True
         if known is not None and before == known.checkpoints:
@@ -203,14 +262,9 @@ class SqliteFiles:
 
     def _checkpoints(self, connection: sqlite3.Connection | None) -> _Checkpoints | None:
         """The progress of checkpoints; None if it cannot be read."""
-        index = connection.index if isinstance(connection, SqliteConnection) else None
-        if index is None:
-            index = _descriptor_of(self._index)
-            if isinstance(connection, SqliteConnection) and connection.log is not None:
-                # SQLite keeps it open for this connection, too.
-                connection.index = index
         try:
-            frames, salts, done, attempted = _INDEX.unpack(os.pread(index, _INDEX.size, 0))
+            found = os.pread(self._descriptor(connection), _INDEX.size, 0)
+            _, frames, salts, done, attempted = _INDEX.unpack(found)
         except (OSError, struct.error):
             return None
         # While the log begins anew, the numbers are those of the previous one for a moment.

@@ -93,6 +93,14 @@ def replace_the_log(path: Path) -> None:
     command("mv", path.with_name("fresh"), log_of(path))
 
 
+def truncate_the_log(path: Path) -> None:
+    command("truncate", "--size=0", log_of(path))
+
+
+def remove_the_shared_memory(path: Path) -> None:
+    command("rm", f"{path}-shm")
+
+
 CHANGES: dict[Callable[[Path], None], str] = {
     remove: "the file was moved or removed while it was open",
     move_another_over_it: "another file has its name since it was opened",
@@ -103,6 +111,7 @@ CHANGES: dict[Callable[[Path], None], str] = {
     truncate_to_a_page: "another program has overwritten or truncated it",
     remove_the_log: "was removed or replaced while it was open",
     replace_the_log: "was removed or replaced while it was open",
+    remove_the_shared_memory: "was removed or replaced while it was open",
 }
 
 
@@ -295,3 +304,60 @@ def test_a_reopened_store_recognizes_the_new_database(db: Store, path: Path) -> 
     remove(second)
     with refused(Code.UNAVAILABLE, f"cannot write the database {second}"):
         write(db, "lost")
+
+
+def test_nothing_is_written_to_a_log_that_was_truncated(db: Store, path: Path) -> None:
+    write(db, "before")
+    truncate_the_log(path)
+    with refused(Code.UNAVAILABLE, f"cannot write the database {path}: ", "was truncated or overwritten"):
+        db.check_files()
+    with refused(Code.UNAVAILABLE, f"cannot write the database {path}: ", "was truncated or overwritten"):
+        write(db, "lost")
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+from ftl2_enterprise.loops.rows import loops
+from ftl2_enterprise.wiring.database import open_database
+from tests.support.data.database import spec
+db = open_database(Path(sys.argv[1]), create=False)
+with db.write() as tx:
+    loops.create_loop(tx, spec("crashed"))
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("change", [truncate, truncate_to_a_page])
+def test_changes_are_recognized_after_a_crash_too(path: Path, change: Callable[[Path], None]) -> None:
+    new_database(path).close()
+    # Another process has it open, so that nothing but a recovery follows the crash.
+    with closing(sqlite3.connect(path)) as observing:
+        observing.execute("SELECT count(*) FROM loops").fetchone()
+        assert subprocess.run([sys.executable, "-c", CRASH, path], check=False).returncode == 9
+    with closing(sqlite3.connect(path)) as observing, closing(open_database(path, create=False)) as store:
+        observing.execute("SELECT count(*) FROM loops").fetchone()
+        write(store, "before")
+        change(path)
+        with refused(Code.UNAVAILABLE, "another program has overwritten or truncated it"):
+            write(store, "lost")
+
+
+def test_a_database_that_others_close_while_it_is_busy_can_be_written(path: Path) -> None:
+    new_database(path).close()
+    with closing(open_database(path, create=False, busy_timeout=0.1)) as store:
+        store.check_files()
+        other = sqlite3.connect(path, isolation_level=None)
+        for _ in range(3):
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("CREATE TABLE IF NOT EXISTS z (a)")
+            other.execute("INSERT INTO z VALUES (1)")
+            with refused(Code.UNAVAILABLE, "locked"):
+                write(store, "busy")
+            other.execute("COMMIT")
+            # The last connection: it removes the log and the shared memory.
+            other.close()
+            other = sqlite3.connect(path, isolation_level=None)
+        other.close()
+        write(store, "after")
+        store.check_files()

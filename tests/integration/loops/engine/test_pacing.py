@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, 
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
 from tests.support.loops.approving import do
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
-from tests.support.loops.runs import actions, iterations, outcomes
+from tests.support.loops.runs import Crash, actions, iterations, outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,3 +153,20 @@ def test_a_pause_has_a_limit() -> None:
 
     found = [pacing.pause_before(Engine(), n) for n in (0, 1, 2, 3, 50)]  # type: ignore[arg-type]
     assert found == [0.0, 1.0, 2.0, 4.0, pacing.LONGEST]
+
+
+async def test_an_attempt_that_was_interrupted_counts(tmp_path: Path) -> None:
+    modules = ScriptedModules({"web": []})
+
+    def die(_: Any) -> Any:
+        raise Crash
+
+    modules.handlers["service"] = die
+    with bench(tmp_path, repeating(AGAIN), modules=modules, limits=replace(QUICK, attempts=2)) as b:
+        for _ in range(2):
+            with pytest.raises(Crash):
+                await b.run()
+        ended = await b.run()
+        assert [row.state for row in actions(b)] == [ActionState.UNKNOWN] * 2
+    assert ended.outcome is Outcome.NOT_CONVERGED
+    assert "service on web was executed 2 times in this run" in (ended.reason or "")
