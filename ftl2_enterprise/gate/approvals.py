@@ -8,6 +8,7 @@ a short secret must not be found by trying.
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import pbkdf2_hmac, sha256
@@ -18,6 +19,9 @@ from ftl2_enterprise.core.clock import Instant, iso
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+_OWN_PROCESS = re.compile(r"^/proc/\d+(?=/|$)")
+"""Where `/dev/stderr` and `/proc/mounts` lead: the process that resolves them (proc(5))."""
+_OPEN_FILE = re.compile(r"\b(pipe|socket|anon_inode):\[[^]]*\]")
 ROUNDS = 100_000
 """Rounds of the hash that binds effects: some tens of milliseconds for each approval."""
 EXPIRES = 86_400.0
@@ -188,13 +192,15 @@ def places_bound(resolved: Mapping[str, Sequence[str]], salt: bytes) -> str:
 
     The texts are without secrets.
     """
-    elsewhere = {
-        path: list(places)
-        for path, places in resolved.items()
-        if any(one.rstrip("/") != path.rstrip("/") for one in places)
-    }
+    named = {path: [_lasting(one) for one in places] for path, places in resolved.items()}
+    elsewhere = {path: places for path, places in named.items() if any(one != path.rstrip("/") for one in places)}
     form = "\n".join(f"{path!r} {elsewhere[path]!r}" for path in sorted(elsewhere))
     return hmac.new(salt, form.encode(errors="surrogateescape"), sha256).hexdigest() if elsewhere else ""
+
+
+def _lasting(place: str) -> str:
+    """The place without what differs each time that the path is resolved, and without the sign of a directory."""
+    return _OWN_PROCESS.sub("/proc/self", _OPEN_FILE.sub(r"\1", place)).rstrip("/")
 
 
 def digest_of(canonical: str) -> str:

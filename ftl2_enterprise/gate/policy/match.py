@@ -111,7 +111,7 @@ def _link(path: str, places: Mapping[str, tuple[str, ...]]) -> str:
     found = places[path]
     if name and places.get(folder):
         return f"{places[folder][-1].rstrip('/')}/{name}"
-    return f"{found[-1].rstrip('/')}/" if found[0].endswith("/") else found[-1]
+    return found[-1]
 
 
 def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:

@@ -256,7 +256,8 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str], *,
     named = _file_name(effect, known)
     for path in given:
         inside = f"{path.rstrip('/')}/{named}"
-        if named and (effect.resolved.get(path) or ("/",))[0].endswith("/"):
+        if named:
+            # Also if the path is no directory: it may be one when the call begins.
             more += [text for item in _spelled(effect, inside) for text in item]
         if path in effect.resolved:
             more += (*as_written(path), *as_written(path, spell=str))

@@ -127,7 +127,10 @@ async def judge_to_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> li
             places = await engine.resolve(requested, paths)
         if not isinstance(places, ModuleResult):
             effect = gate.with_paths(one.effect, places)
-            return _settled(engine, action, one.row.n, one.row.host, "decision", effect, engine.judge_effect(effect))
+            verdict = engine.judge_effect(effect)
+            if verdict.freeze is not None:
+                raise Held(verdict.freeze)
+            return _settled(engine, action, one.row.n, one.row.host, "decision", effect, verdict)
         if places.frozen is not None:
             raise Held(places.frozen)
         why = places.error or "it is not known where its paths lead"

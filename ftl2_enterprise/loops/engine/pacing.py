@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 LONGEST = 60.0
 """Seconds of the longest pause."""
-_MAY_HAVE_ACTED = frozenset({IterationOutcome.ACTED, IterationOutcome.INTERRUPTED})
-"""Outcomes of iterations that execute a decision; an action that was interrupted counts, since it has begun."""
 _NEVER_BEGAN = frozenset({ActionState.DENIED, ActionState.SKIPPED, ActionState.PREVIEWED})
 
 
@@ -62,7 +60,7 @@ def pace(engine: LoopContext, now: LoopSnapshot, judged: Sequence[JudgedAction],
 
     Iterations before an answer of a person do not count: the answer may be to try again.
     """
-    acted = [one.id for one in decide.since_answer(now.of_run) if one.outcome in _MAY_HAVE_ACTED]
+    acted = [one.id for one in decide.since_answer(now.of_run) if one.outcome is IterationOutcome.ACTED]
     todo = [one for one in judged if one.row.event is None]
     if not acted or not todo:
         return Paced(due=judged)
@@ -71,6 +69,9 @@ def pace(engine: LoopContext, now: LoopSnapshot, judged: Sequence[JudgedAction],
     if not known:
         return Paced(due=judged)
     most = max(engine.limits.attempts, engine.spec.max_ask_delay)
+    if engine.decider.is_model and (len(known) < len(todo) or any(found.times < most for _, found in known)):
+        # Its actions may depend on each other, so none of them is left out.
+        return Paced(due=judged)
     if len(known) < len(todo):
         late = [one for one, found in known if found.times >= most or _left_of(engine, found) > 0]
     else:

@@ -20,6 +20,7 @@ from ftl2_enterprise.gate.approvals import (
     digest_of,
     distinct,
     is_complete,
+    places_bound,
     shortest_expiry,
     why_not_allowed,
 )
@@ -260,3 +261,22 @@ def test_an_approval_counts_only_for_what_was_required_of_the_people():
     assert (verdict.ruling, verdict.permit) == (Ruling.ASK, None)
     both = {one.digest(): {ApprovalNeed(), ApprovalNeed(people=2)}}
     assert judge(leads, replace(context, approved=both)).ruling is Ruling.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other"),
+    [
+        ("/etc/mtab", "/proc/100/mounts", "/proc/2000/mounts"),
+        ("/dev/stderr", "/proc/100/fd/pipe:[55]", "/proc/7/fd/pipe:[66]"),
+        ("/link", "/srv/app", "/srv/app/"),
+    ],
+)
+def test_what_differs_each_time_is_no_other_place(path, one, other):
+    salt = b"s" * 16
+    bound = places_bound({path: (one,)}, salt)
+    assert bound == places_bound({path: (other,)}, salt)
+    assert bound not in ("", places_bound({path: ("/elsewhere",)}, salt), places_bound({path: (one,)}, b"t" * 16))
+
+
+def test_paths_that_lead_nowhere_else_bind_nothing():
+    assert places_bound({"/a": ("/a/",), "/b/": ("/b",), "/c": ()}, b"s" * 16) == ""

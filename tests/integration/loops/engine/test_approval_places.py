@@ -192,3 +192,45 @@ async def test_a_freeze_keeps_an_approval_that_would_be_used(tmp_path: Path) -> 
         assert b.data("approval.voided") == []
         assert len(b.data("approval.used")) == 1
         assert [row.state for row in rows(b)][-1:] == [ActionState.SUCCEEDED]
+
+
+async def test_a_path_into_the_process_that_resolves_it_does_not_make_an_approval_void(tmp_path: Path) -> None:
+    resolvers = iter(range(100, 200))
+
+    def own(call: ModuleCall) -> ModuleResult:
+        process = next(resolvers)
+        return ok(output={"resolved": {path: [f"/proc/{process}/mounts"] for path in call.params["paths"]}})
+
+    rules = COMMANDS + "- {decision: deny, match: {param.path: /strict/*}}\n"
+    modules = resolving(own)
+    decider = ScriptedDecider(Decision(actions=[touch("/etc/mtab", "a")]), DONE)
+    with asking(tmp_path, decider, modules=modules, policy=policy(tmp_path, rules), **AUTO) as b:
+        await b.run()
+        approve(b)
+        await b.run()
+        assert voided(b) == []
+    assert modules.ran("command") != []
+
+
+async def test_a_freeze_while_paths_are_resolved_is_a_freeze(tmp_path: Path) -> None:
+    frozen = False
+
+    def freezing(call: ModuleCall) -> ModuleResult:
+        nonlocal frozen
+        if call.host == "b" and not frozen:
+            frozen = True
+            until = SystemClock().now() + 500_000
+            freeze = Freeze(
+                id="f", scope=FreezeScope.TARGET, of="b", reason="incident", by="ops", since=1, until=until
+            )
+            FreezeFiles(tmp_path / "loops.db").add(freeze)
+        return leading(call)
+
+    rules = (
+        "rules:\n- {decision: ask, match: {param.path: /strict/*}, reason: strict}\n" + COMMANDS.partition("\n")[2]
+    )
+    decider = ScriptedDecider(lambda _: Decision(actions=[touch("/ok/x", "a"), touch("/link/x", "b")]))
+    with asking(tmp_path, decider, modules=resolving(freezing), policy=policy(tmp_path, rules), **AUTO) as b:
+        await b.run()
+        assert ["strict" in (one.asks or "") for one in latest(b).actions] == [False, True]
+        assert len(b.data("approval.requested")) == 1

@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, 
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
 from tests.support.loops.approving import do
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
-from tests.support.loops.runs import Crash, actions, iterations, outcomes
+from tests.support.loops.runs import actions, iterations, outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,18 +155,9 @@ def test_a_pause_has_a_limit() -> None:
     assert found == [0.0, 1.0, 2.0, 4.0, pacing.LONGEST]
 
 
-async def test_an_attempt_that_was_interrupted_counts(tmp_path: Path) -> None:
-    modules = ScriptedModules({"web": []})
-
-    def die(_: Any) -> Any:
-        raise Crash
-
-    modules.handlers["service"] = die
-    with bench(tmp_path, repeating(AGAIN), modules=modules, limits=replace(QUICK, attempts=2)) as b:
-        for _ in range(2):
-            with pytest.raises(Crash):
-                await b.run()
-        ended = await b.run()
-        assert [row.state for row in actions(b)] == [ActionState.UNKNOWN] * 2
-    assert ended.outcome is Outcome.NOT_CONVERGED
-    assert "service on web was executed 2 times in this run" in (ended.reason or "")
+async def test_nothing_is_left_out_of_what_a_model_decided(tmp_path: Path) -> None:
+    more = ActionSpec(module="copy", host="web", params={"dest": "/a"})
+    decider = ScriptedDecider(AGAIN, Decision(actions=[START, more]), Decision(converged=True), is_model=True)
+    with bench(tmp_path, decider, modules=hosts(failed("no")), limits=RunLimits(retry_delay=60.0)) as b:
+        assert (await b.run()).outcome is Outcome.CONVERGED
+        assert [row.module for row in actions(b)] == ["service", "service", "copy"]

@@ -179,3 +179,10 @@ def test_paths_of_a_list_in_one_text_are_resolved_one_by_one():
     one = effect("lvg", vg="v", pvs="/dev/l,/dev/b")
     context = gate.GateContext(policies=(policy([(DENY, "*", "/dev/x")]),))
     assert {"/dev/l", "/dev/b"} <= set(gate.paths_to_resolve(one, context))
+
+
+@pytest.mark.parametrize("places", [("/d",), ("/d/",), ("/e",)])
+def test_a_file_in_what_is_no_directory_yet_is_judged(places):
+    one = effect("copy", dest="/d", src="x")
+    rules = [(DENY, "*", "/d/x")]
+    assert judge(one, rules).ruling is judge(one, rules, resolved={"/d": places}).ruling is Ruling.DENY
