@@ -70,7 +70,8 @@ def pace(engine: LoopContext, now: LoopSnapshot, judged: Sequence[JudgedAction],
         return Paced(due=judged)
     most = max(engine.limits.attempts, engine.spec.max_ask_delay)
     if engine.decider.is_model and (len(known) < len(todo) or any(found.times < most for _, found in known)):
-        # Its actions may depend on each other, so none of them is left out.
+        # Its actions may depend on each other, so none of them is left out. Nor is it delayed: it has taken its time
+        # already, and a decision that was paid for would be given up at a stop.
         return Paced(due=judged)
     if len(known) < len(todo):
         late = [one for one, found in known if found.times >= most or _left_of(engine, found) > 0]
@@ -89,9 +90,10 @@ def _tried(iterations: Iterable[Sequence[Action]]) -> dict[tuple[str, ...], Repe
     found: dict[tuple[str, ...], Repetition] = {}
     for row in chain.from_iterable(iterations):
         if row.origin == "decision" and row.state not in _NEVER_BEGAN:
-            before = found.get(_key(row))
+            key = _key(row)
+            before = found.get(key)
             times = before.times + (before.last.iteration_id != row.iteration_id) if before is not None else 1
-            found[_key(row)] = Repetition(times=times, last=row)
+            found[key] = Repetition(times=times, last=row)
     return found
 
 
@@ -109,12 +111,7 @@ def _evidence(repeated: Sequence[Repetition], decision: Decision) -> str:
 
 
 async def until_due(engine: LoopContext, repeated: Sequence[Repetition]) -> bool:
-    """Wait until every repetition may begin. False if the loop is asked to stop.
-
-    A model has taken its time already, and a decision that was paid for is not given up.
-    """
-    if engine.decider.is_model:
-        return True
+    """Wait until every repetition may begin. False if the loop is asked to stop."""
     return await _wait(engine, max((_left_of(engine, one) for one in repeated), default=0.0))
 
 
