@@ -255,10 +255,9 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str], *,
     trees: list[str] = []
     named = _file_name(effect, known)
     for path in given:
-        inside = f"{path.rstrip('/')}/{named}"
         if named:
             # Also if the path is no directory: it may be one when the call begins.
-            more += [text for item in _spelled(effect, inside) for text in item]
+            more += [text for item in _spelled_inside(effect, path, named) for text in item]
         if path in effect.resolved:
             more += (*as_written(path), *as_written(path, spell=str))
         if _changes_all_below(effect, known):
@@ -308,6 +307,15 @@ def _spelled(effect: Effect, path: str) -> tuple[tuple[str, ...], ...]:
     if resolved is not None:
         return tuple((one.rstrip("/") or "/",) for one in resolved)
     return (tuple(dict.fromkeys((paths.normal(path.strip()), path))),)
+
+
+def _spelled_inside(effect: Effect, path: str, name: str) -> tuple[tuple[str, ...], ...]:
+    """A file in a directory: where the host has found it, else in the places to which the directory leads."""
+    inside = f"{path.rstrip('/')}/{name}"
+    places = effect.resolved.get(path)
+    if places and not effect.resolved.get(inside):
+        return tuple((f"{one.rstrip('/')}/{name}",) for one in places)
+    return _spelled(effect, inside)
 
 
 def _split(value: Any, *, is_list: bool) -> tuple[str, ...]:

@@ -95,6 +95,7 @@ def is_at_least(verdict: Verdict, other: Verdict) -> bool:
 @example([(ASK, "*", "/link"), (DENY, "*", "/strict")], [], ALLOW, "command", "/link", ("/strict/",))
 @example([(ALLOW, "*", "/link")], [], ASK, "copy", "/link", ("/strict/x",))
 @example([(ALLOW, "*", "/strict/*")], [], DENY, "copy", "/link", ("/strict/x", "/b/link"))
+@example([], [(ASK, "*", "/link*"), (ASK, "*", "*")], ALLOW, "copy", "/link", ("/strict/x",))
 def test_no_name_of_a_path_permits_what_another_does_not(site, loop, default, module, written, places):
     one = effect(module, **CALLS[module](written))
     verdict = judge(one, site, loop, default, resolved=found(written, *places))
