@@ -246,6 +246,8 @@ actions = Table(
     Column("started_at", Integer, nullable=True),
     Column("ended_at", Integer, nullable=True),
     *stored("actions", "diff"),
+    Column("step", Words, nullable=True),
+    Column("part", Integer, server_default=text("0"), nullable=False),
     known("actions", "state", ACTION.states),
     flag("actions", "changed"),
     check("actions", "ended", f"(ended_at IS NULL) = (state IN ({listed(ACTION.open_states)}))"),

@@ -277,7 +277,7 @@ def test_an_upgrade_on_a_full_disk_is_undone(frozen: Path, tmp_path: Path) -> No
         assert rows(path) == before
         elsewhere = Path(shutil.copy(path, tmp_path / "elsewhere.db"))
     open_database(elsewhere, create=True).close()
-    added = {"diff": "", "diff_digest": None, "diff_size": 0}
+    added = {"diff": "", "diff_digest": None, "diff_size": 0, "step": None, "part": 0}
     assert rows(elsewhere)["actions"] == [row | added for row in before["actions"]]
 
 

@@ -209,6 +209,8 @@ def _row(
         params=engine.redactor.value(action.params),
         origin=origin,
         summary=engine.summary(action.module, action.params),
+        step=name(action.step) if action.step is not None else None,
+        part=action.part,
         event=settled[0] if settled else None,
         reason=name(settled[1]) if settled and settled[1] else None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import chain, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import seconds_between
@@ -18,27 +18,22 @@ from ftl2_enterprise.loops.rows import actions as action_rows
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.decide import LoopSnapshot
     from ftl2_enterprise.loops.engine.execute import JudgedAction
+    from ftl2_enterprise.loops.rows.actions import Attempts
     from ftl2_enterprise.loops.units.actions import NewAction
     from ftl2_enterprise.protocol.loops.decision import Decision
-    from ftl2_enterprise.protocol.loops.nouns import Action, Iteration
+    from ftl2_enterprise.protocol.loops.nouns import Iteration
+
+type Key = tuple[str | int, ...]
 
 LONGEST = 60.0
 """Seconds of the longest pause."""
-_NEVER_BEGAN = frozenset({ActionState.DENIED, ActionState.SKIPPED, ActionState.PREVIEWED})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Repetition:
-    """An action that was executed earlier in the run."""
-
-    times: int
-    """In how many iterations of the run it was executed: a plan may have it twice."""
-    last: Action
+_CAUSES = 3
+"""The final line of a run names so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,68 +44,77 @@ class Paced:
     """What is done now, or after `until_due`; what is refused anyway is included."""
     later: Sequence[JudgedAction] = ()
     """What is left out, because it was tried a moment ago, or often enough."""
-    repeated: Sequence[Repetition] = ()
+    repeated: Sequence[Attempts] = ()
     """Of `due`, what was executed before."""
     exhausted: str | None = None
     """Why the run ends: everything was tried often enough."""
 
 
 def pace(engine: LoopContext, now: LoopSnapshot, judged: Sequence[JudgedAction], decision: Decision) -> Paced:
-    """Divide a plan. If something in it is new, what was tried before waits for a later iteration.
+    """Divide a plan. If a step of it is new, what was tried before waits for a later iteration.
 
-    Iterations before an answer of a person do not count: the answer may be to try again.
+    The actions of a step on a host stay together, in their order. Iterations before an answer of a person do not
+    count: the answer may be to try again.
     """
-    acted = [one.id for one in decide.since_answer(now.of_run) if one.outcome is IterationOutcome.ACTED]
+    counted = decide.since_answer(now.of_run)
     todo = [one for one in judged if one.row.event is None]
-    if not acted or not todo:
+    if not todo or not any(one.outcome is IterationOutcome.ACTED for one in counted):
         return Paced(due=judged)
-    tried = _tried(engine.journal.read(action_rows.get_actions_for_iterations, acted).values())
-    known = [(one, found) for one in todo if (found := tried.get(_key(one.row)))]
-    if not known:
-        return Paced(due=judged)
+    found = engine.journal.read(action_rows.attempted, now.loop.id, now.loop.run, since_iteration_n=counted[0].n)
+    before = {_key(one, one.params): one for one in found}
+    tried = [(one, before.get(_key_of(one.row))) for one in todo]
+    known = [(_step(one.row), attempts) for one, attempts in tried if attempts is not None]
     most = max(engine.limits.attempts, engine.spec.max_ask_delay)
-    if engine.decider.is_model and (len(known) < len(todo) or any(found.times < most for _, found in known)):
+    spent = [(step, attempts) for step, attempts in known if attempts.times >= most]
+    steps, late = {_step(one.row) for one in todo}, {step for step, _ in spent}
+    if late == steps:
+        return Paced(due=[], exhausted=_evidence([attempts for _, attempts in spent], decision))
+    if engine.decider.is_model:
         # Its actions may depend on each other, so none of them is left out. Nor is it delayed: it has taken its time
         # already, and a decision that was paid for would be given up at a stop.
         return Paced(due=judged)
-    if len(known) < len(todo):
-        late = [one for one, found in known if found.times >= most or _left_of(engine, found) > 0]
-    else:
-        late = [one for one, found in known if found.times >= most]
-        if len(late) == len(known):
-            return Paced(due=[], exhausted=_evidence([found for _, found in known], decision))
+    if steps.difference(step for step, _ in known):
+        late |= {step for step, attempts in known if _left_of(engine, attempts) > 0}
     return Paced(
-        due=[one for one in judged if one not in late],
-        later=late,
-        repeated=[found for one, found in known if one not in late],
+        due=[one for one in judged if one.row.event is not None or _step(one.row) not in late],
+        later=[one for one in todo if _step(one.row) in late],
+        repeated=[attempts for step, attempts in known if step not in late],
     )
 
 
-def _tried(iterations: Iterable[Sequence[Action]]) -> dict[tuple[str, ...], Repetition]:
-    found: dict[tuple[str, ...], Repetition] = {}
-    for row in chain.from_iterable(iterations):
-        if row.origin == "decision" and row.state not in _NEVER_BEGAN:
-            key = _key(row)
-            before = found.get(key)
-            times = before.times + (before.last.iteration_id != row.iteration_id) if before is not None else 1
-            found[key] = Repetition(times=times, last=row)
-    return found
+def _step(row: NewAction) -> Key:
+    """What stays together: the actions of a step on a host; without a step each action is alone."""
+    return (row.step, row.host) if row.step is not None else _key_of(row)
 
 
-def _key(row: Action | NewAction) -> tuple[str, ...]:
-    return row.module, row.host, encode(row.params)
+def _key_of(row: NewAction) -> Key:
+    return _key(row, "" if row.step is not None else encode(row.params))
 
 
-def _evidence(repeated: Sequence[Repetition], decision: Decision) -> str:
-    one = next((one for one in repeated if one.last.state is ActionState.FAILED), repeated[0])
-    times = "once" if one.times == 1 else f"{one.times} times"
-    if one.last.state is ActionState.FAILED:
-        return f"{one.last.module} on {one.last.host} has failed {times} in this run: {one.last.error}"
+def _key(row: NewAction | Attempts, params: str) -> Key:
+    """What makes two actions the same: of a step, its part and the host, since an observation may be a parameter."""
+    return (row.step, row.host, row.part) if row.step is not None else (row.module, row.host, params, -1)
+
+
+def _evidence(spent: Sequence[Attempts], decision: Decision) -> str:
+    # A plan may have one of them twice.
+    failed = list(dict.fromkeys(_sentence(one) for one in spent if one.state is ActionState.FAILED))
+    if failed:
+        more = len(failed) - _CAUSES
+        return "; ".join(failed[:_CAUSES]) + (f"; and {more} more" if more > 0 else "")
     seen = f": {decision.unmet[0]}" if decision.unmet else ""
-    return f"{one.last.module} on {one.last.host} was executed {times} in this run without the desired effect{seen}"
+    return f"{_sentence(spent[0])}{seen}"
 
 
-async def until_due(engine: LoopContext, repeated: Sequence[Repetition]) -> bool:
+def _sentence(one: Attempts) -> str:
+    name = f"{one.step} ({one.module})" if one.step is not None else one.module
+    times = "once" if one.times == 1 else f"{one.times} times"
+    if one.state is ActionState.FAILED:
+        return f"{name} on {one.host} has failed {times} in this run: {one.error}"
+    return f"{name} on {one.host} was executed {times} in this run without the desired effect"
+
+
+async def until_due(engine: LoopContext, repeated: Sequence[Attempts]) -> bool:
     """Wait until every repetition may begin. False if the loop is asked to stop."""
     return await _wait(engine, max((_left_of(engine, one) for one in repeated), default=0.0))
 
@@ -133,8 +137,8 @@ def unseen(engine: LoopContext, iterations: Sequence[Iteration]) -> list[Iterati
     return list(takewhile(lambda one: one.outcome is IterationOutcome.OBSERVED, reversed(iterations)))
 
 
-def _left_of(engine: LoopContext, one: Repetition) -> float:
-    return _left(engine, one.last.ended_at or one.last.started_at, one.times)
+def _left_of(engine: LoopContext, one: Attempts) -> float:
+    return _left(engine, one.at, one.times)
 
 
 def _left(engine: LoopContext, since: int | None, times: int) -> float:

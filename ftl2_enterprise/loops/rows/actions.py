@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, literal_column, select
+from sqlalchemy import Text, bindparam, case, func, insert, literal_column, select, type_coerce
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.lifecycle import ACTION, ActionEvent
@@ -13,7 +13,7 @@ from ftl2_enterprise.loops.tables import (
     actions,
     iterations,
 )
-from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration, IterationOutcome
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader, text_values
@@ -49,6 +49,44 @@ _UNKNOWN = Prepared(
     )
     .order_by(actions.c.id)
 )
+_NEVER_BEGAN = (ActionState.DENIED, ActionState.SKIPPED, ActionState.PREVIEWED)
+_ATTEMPTS = (
+    select(
+        func.count(actions.c.iteration_id.distinct()).label("times"),
+        func.max(actions.c.id).label("last"),
+    )
+    .select_from(iterations.join(actions, actions.c.iteration_id == iterations.c.id))
+    .where(
+        iterations.c.loop_id == bindparam("of"),
+        iterations.c.run == bindparam("in_run"),
+        iterations.c.n >= bindparam("since"),
+        iterations.c.outcome == literal_column(f"'{IterationOutcome.ACTED}'"),
+        actions.c.origin == literal_column("'decision'"),
+        actions.c.state.not_in([literal_column(f"'{state}'") for state in _NEVER_BEGAN]),
+    )
+    # With a step, the parameters do not count: what is observed may be part of them.
+    .group_by(
+        actions.c.host,
+        actions.c.step,
+        actions.c.part,
+        case((actions.c.step.is_(None), actions.c.module)),
+        case((actions.c.step.is_(None), actions.c.params)),
+    )
+    .subquery()
+)
+_ATTEMPTED = Prepared(
+    select(
+        _ATTEMPTS.c.times,
+        actions.c.step,
+        actions.c.part,
+        actions.c.host,
+        actions.c.module,
+        type_coerce(actions.c.params, Text),
+        actions.c.state,
+        actions.c.error,
+        func.coalesce(actions.c.ended_at, actions.c.started_at),
+    ).join(actions, actions.c.id == _ATTEMPTS.c.last)
+)
 _FEW = 8
 """The actions of so many iterations are read by a prepared query: each decision needs those of the last."""
 _PREPARED = 5 * _FEW
@@ -62,6 +100,23 @@ _IDS_AT_ONCE = 500
 """Values in one IN (...); the limit of older SQLite builds is 999."""
 
 
+class Attempts(NamedTuple):
+    """An action that iterations of a run have executed, by its last execution."""
+
+    times: int
+    """In how many iterations: a plan may have it twice."""
+    step: str | None
+    part: int
+    host: str
+    module: str
+    params: str
+    """As JSON, redacted."""
+    state: ActionState
+    error: str | None
+    at: int | None
+    """The instant at which it ended, or else began."""
+
+
 def insert_action(  # noqa: PLR0913 - each is a column
     tx: Tx,
     iteration: Iteration,
@@ -73,6 +128,8 @@ def insert_action(  # noqa: PLR0913 - each is a column
     params: Mapping[str, Any],
     origin: str,
     diff: str = "",
+    step: str | None = None,
+    part: int = 0,
 ) -> int:
     """Insert a proposed action on one host; returns its id."""
     row: dict[str, Any] = {
@@ -84,6 +141,8 @@ def insert_action(  # noqa: PLR0913 - each is a column
         "module": module,
         "params": dict(params),
         "origin": origin,
+        "step": step,
+        "part": part,
         "state": ACTION.initial,
         **text_values("diff", texts.put(tx, diff)),
     }
@@ -155,6 +214,15 @@ def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Act
         for action in _ACTIONS.all(tx.connection.execute(query)):
             found[action.iteration_id].append(action)
     return found
+
+
+def attempted(tx: Tx, loop_id: int, run: int, *, since_iteration_n: int) -> list[Attempts]:
+    """What the decisions of a run have executed, in iterations from that number on that have acted.
+
+    Actions of the same part of a step are one; without a step, those with the same module and parameters.
+    """
+    values = {"of": loop_id, "in_run": run, "since": since_iteration_n}
+    return [Attempts(*row) for row in _ATTEMPTED.rows(tx, values)]
 
 
 def count_actions_of_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, int]:

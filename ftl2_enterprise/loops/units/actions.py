@@ -37,6 +37,8 @@ class NewAction(Wire, frozen=True):
     """What it would change, redacted, if that was found out before."""
     event: ActionEvent | None = None
     """The event that ends the action immediately: denied, previewed, or failed because it cannot be attempted."""
+    step: str | None = None
+    part: int = 0
     reason: str | None = None
     """Why it has ended; of a previewed one: why people would have to approve it, if so."""
 
@@ -67,6 +69,8 @@ def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
         params=new.params,
         origin=new.origin,
         diff=new.diff,
+        step=new.step,
+        part=new.part,
     )
     if new.event is not None:
         action_rows.move_action(tx, row, new.event, error=new.reason)

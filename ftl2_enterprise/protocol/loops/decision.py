@@ -27,6 +27,10 @@ class ActionSpec(Strict, frozen=True):
     params: dict[str, Any] = {}
     host: str | None = None
     reason: str | None = None
+    step: str | None = None
+    """The step of a manifest that it belongs to. Only a manifest gives one."""
+    part: int = 0
+    """Which of the actions of the step it is, from 0."""
 
 
 class Ask(Strict, frozen=True):

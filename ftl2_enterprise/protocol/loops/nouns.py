@@ -358,6 +358,10 @@ class Action(Wire, frozen=True):
     ended_at: Instant | None
     diff: StoredText = StoredText()
     """What it would change, as a text: found out before it was proposed in a dry run, or to people for approval."""
+    step: str | None = None
+    """The step of the manifest that it belongs to."""
+    part: int = 0
+    """Which of the actions of that step it is, from 0."""
 
 
 class Prompt(Wire, frozen=True):

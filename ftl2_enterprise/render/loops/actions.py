@@ -78,7 +78,7 @@ def _texts(reader: ViewReader, action: Action) -> list[Line]:
 def action_lines(action: Action, now: Instant | None = None) -> list[Line]:
     """An action with its result, and why it failed; with `now`, a running action also has its age."""
     target = f" (of {one_line(action.target)})" if action.target not in {action.host, ""} else ""
-    facts: list[str] = []
+    facts = [f"step {one_line(action.step)}"] if action.step is not None else []
     if action.rc is not None:
         facts.append(f"rc {action.rc}")
     if action.started_at is not None and action.ended_at is not None:

@@ -70,13 +70,11 @@ def decide(decider: ManifestDecider, given: Situation) -> Decision:
     return asyncio.run(decider.decide(given, journal))
 
 
-def failed(
-    module: str, params: Mapping[str, Any], host: str = "localhost", error: str = "no space left"
-) -> PastIteration:
+def failed(step: str, host: str = "localhost", error: str = "no space left") -> PastIteration:
     action = Action(
-        id=1, loop_id=1, iteration_id=1, n=1, host=host, target=host, module=module, params=dict(params),
+        id=1, loop_id=1, iteration_id=1, n=1, host=host, target=host, module="shell", params={},
         origin="decision", state=ActionState.FAILED, changed=None, rc=1, stdout=StoredText(), stderr=StoredText(),
-        output=StoredText(), error=error, started_at=0, ended_at=0,
+        output=StoredText(), error=error, started_at=0, ended_at=0, step=step,
     )  # fmt: skip
     return PastIteration(n=1, reasoning="", outcome=IterationOutcome.ACTED, actions=[action])
 

@@ -204,6 +204,8 @@ def _faults(decision: Decision) -> Iterator[str]:
         yield "converged is true although `unmet` lists what is not as desired"
     for n, action in enumerate(decision.actions):
         yield from _call_faults(f"actions[{n}]", action)
+        if action.step is not None or action.part:
+            yield f"actions[{n}]: step and part are for manifests; omit them"
     yield from _observation_faults("observe", decision.observe)
     for n, op in enumerate(decision.state_ops):
         yield from _op_faults(f"state_ops[{n}]", op)

@@ -336,7 +336,7 @@ class _ManifestDecision:
         if others or not alike or set(hosts) != set(self.hosts[step.step.name]):
             return specs
         reason = first.reason if len({one.reason for one in specs}) == 1 else step.step.name
-        return [ActionSpec(module=first.module, params=first.params, host=target, reason=reason)]
+        return [msgspec.structs.replace(first, host=target, reason=reason)]
 
     def _action(self, step: PlannedStep, n: int, host: str) -> ActionSpec:
         action, verdict = step.actions[n], self._verdict(step, host)
@@ -347,7 +347,7 @@ class _ManifestDecision:
         except CannotRender as error:
             raise CannotEvaluate(action.where, f"the step {step.step.name!r}: {error}") from None
         because = reason or f"{step.step.name}: {verdict.reasons.get(n) or '; '.join(verdict.lines)}"
-        return ActionSpec(module=module, params=params, host=host, reason=because)
+        return ActionSpec(module=module, params=params, host=host, reason=because, step=step.step.name, part=n)
 
     def _call(self, action: ResolvedAction, host: str, scope: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         if action.path_params is None:

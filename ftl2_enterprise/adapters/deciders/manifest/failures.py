@@ -7,12 +7,12 @@ is a separate question.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ftl2_enterprise.adapters.deciders.manifest.plan import PlannedStep
     from ftl2_enterprise.loops.ports import PastIteration, PromptAnswer
@@ -58,30 +58,15 @@ def last_failed(candidates: Sequence[tuple[PlannedStep, str]], past: Sequence[Pa
         failed = [action for action in one.actions if action.state is ActionState.FAILED]
         for action in failed:
             for step, host in candidates:
-                if _may_be_from(action, step, host):
+                if _is_from(action, step, host):
                     return FailedStep(step=step, host=host, times=_in_a_row(past, step, host), error=action.error)
         if failed:
             break
     return FailedStep(step=candidates[0][0], host=candidates[0][1]) if candidates else None
 
 
-def _may_be_from(action: Action, step: PlannedStep, host: str) -> bool:
-    """Whether an action may be from the step: the same module on the same host and, if it has one, the same path."""
-    if action.host != host:
-        return False
-    for one in step.actions:
-        if one.path_params is None and one.module == action.module and _is_alike(one.params, action.params):
-            return True
-        path = action.params.get("path") or action.params.get("dest")
-        if one.path_params is not None and action.module in {"file", "copy"}:
-            raw = one.params.get("path") or one.params.get("dest")
-            return path == raw or "{" in str(raw)
-    return False
-
-
-def _is_alike(raw: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
-    """Whether `params` may have been rendered from `raw`: parameters that are not templates are equal."""
-    return raw.keys() == params.keys() and all("{" in str(raw[key]) or raw[key] == params[key] for key in raw)
+def _is_from(action: Action, step: PlannedStep, host: str) -> bool:
+    return (action.step, action.host) == (step.step.name, host)
 
 
 def _in_a_row(past: Sequence[PastIteration], step: PlannedStep, host: str) -> int:
@@ -89,7 +74,7 @@ def _in_a_row(past: Sequence[PastIteration], step: PlannedStep, host: str) -> in
     for one in reversed(past):
         if one.outcome == IterationOutcome.ASKED:
             continue
-        if not any(action.state is ActionState.FAILED and _may_be_from(action, step, host) for action in one.actions):
+        if not any(action.state is ActionState.FAILED and _is_from(action, step, host) for action in one.actions):
             break
         count += 1
     return max(count, 1)

@@ -77,6 +77,51 @@ async def test_what_a_plan_has_twice_is_one_attempt(tmp_path: Path) -> None:
     assert ended.reason == "service on web has failed 3 times in this run: no"
 
 
+async def test_a_step_is_the_same_whatever_its_parameters_are(tmp_path: Path) -> None:
+    """What was observed may be one of them, and is another one each time."""
+
+    def another(_: Any) -> Decision:
+        return Decision(actions=[step("limit", params={"value": len(decider.situations)})])
+
+    decider = ScriptedDecider(another)
+    with bench(tmp_path, decider, modules=hosts(failed("no")), limits=QUICK) as b:
+        ended = await b.run()
+        assert len({str(row.params) for row in actions(b)}) == len(actions(b)) == 3
+        assert {row.step for row in actions(b)} == {"limit"}
+        assert pauses(b)[1] >= 0.1
+    assert ended.reason == "limit (service) on web has failed 3 times in this run: no"
+
+
+async def test_parts_of_a_step_are_different_and_stay_together(tmp_path: Path) -> None:
+    """The second one does not begin before the first one is repeated, and another step does not wait for them."""
+    modules = hosts(failed("no"))
+    plans = [
+        Decision(actions=[step("a")]),
+        Decision(actions=[step("a"), step("a", part=1), step("b")]),
+        Decision(actions=[step("a"), step("a", part=1)]),
+    ]
+    decider = ScriptedDecider(*plans, *[Decision(converged=True)])
+    with bench(tmp_path, decider, modules=modules, limits=RunLimits(retry_delay=0.3)) as b:
+        assert (await b.run()).outcome is Outcome.CONVERGED
+        found = [(row.step, row.part) for row in sorted(actions(b), key=lambda row: row.id)]
+    assert found == [("a", 0), ("b", 0), ("a", 0), ("a", 1)]
+
+
+async def test_the_end_names_every_cause(tmp_path: Path) -> None:
+    modules = hosts(failed("no"))
+    modules.handlers["copy"] = lambda call: failed("full")
+    plan = Decision(actions=[step("a"), ActionSpec(module="copy", host="web", params={}, step="b")])
+    with bench(tmp_path, repeating(plan), modules=modules, limits=replace(QUICK, attempts=2)) as b:
+        ended = await b.run()
+    assert ended.reason == (
+        "a (service) on web has failed 2 times in this run: no; b (copy) on web has failed 2 times in this run: full"
+    )
+
+
+def step(name: str, *, part: int = 0, params: dict[str, Any] | None = None) -> ActionSpec:
+    return ActionSpec(module="service", host="web", params=params or {"name": name}, step=name, part=part)
+
+
 async def test_an_attempt_that_succeeds_ends_the_repetition(tmp_path: Path) -> None:
     decider = ScriptedDecider(AGAIN, AGAIN, Decision(converged=True))
     with bench(tmp_path, decider, modules=hosts(failed("not yet")), limits=QUICK) as b:

@@ -243,7 +243,7 @@ def test_an_unknown_host_blocks() -> None:
 
 
 def failing(n: int) -> list[PastIteration]:
-    return [failed("shell", {"cmd": "make-a"}) for _ in range(n)]
+    return [failed("a") for _ in range(n)]
 
 
 def test_after_failures_a_person_is_asked() -> None:
