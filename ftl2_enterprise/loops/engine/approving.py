@@ -26,6 +26,7 @@ from ftl2_enterprise.loops.engine import execute, foresee
 from ftl2_enterprise.loops.engine.context import Held
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
+from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.units import approvals as approval_units
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState, NewApproval, ProposedAction
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import ObservationResult
     from ftl2_enterprise.loops.units import actions as action_units
     from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest
-    from ftl2_enterprise.protocol.loops.decision import Decision
+    from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, Prompt
     from ftl2_enterprise.store.tx import Tx
 
@@ -133,6 +134,11 @@ def _part(digest: str, *, is_refused: bool, places: str) -> str:
 def must_ask(judged: Sequence[JudgedAction]) -> bool:
     """Whether the gate asks people about one of the actions."""
     return any(one.asks for one in judged)
+
+
+def may_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> bool:
+    """Whether the gate asks people about one of the actions, as far as it is known without asking their hosts."""
+    return must_ask(execute.judge_actions(engine, actions, origin="decision"))
 
 
 def why_not_askable(judged: Sequence[JudgedAction]) -> str | None:
@@ -254,11 +260,21 @@ def still_rejected(
         return None
     if not is_same(request.observations_digest, digest_of_observations(engine, seen)):
         return None
+    if judged is not None and _would_do_more(judged, request):
+        return None
     if judged is not None and not is_same(request.effects_digest, _bound_as_asked(engine, judged, request)):
         return None
     if engine.journal.read(_is_outdated, request):
         return None
     return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since"
+
+
+def _would_do_more(judged: Sequence[JudgedAction], request: ApprovalRequest) -> bool:
+    """Whether something would happen now that was refused when people were asked, so that they did not reject it."""
+    return len(judged) == len(request.actions) and any(
+        one.row.event is None and shown.refused is not None
+        for one, shown in zip(judged, request.actions, strict=True)
+    )
 
 
 def _is_outdated(tx: Tx, request: ApprovalRequest) -> bool:
@@ -342,7 +358,12 @@ def _as_asked(judged: Sequence[JudgedAction], request: ApprovalRequest) -> list[
 def grant(engine: LoopContext, judged: Sequence[JudgedAction], request: ApprovalRequest) -> None:
     """Let the gate allow exactly these effects, where no one else has to agree, until `revoke`."""
     met = frozenset(approval_terms.terms_of(request).needs)
-    running = [(one, shown) for one, shown in zip(judged, request.actions, strict=True) if one.row.event is None]
+    running = [
+        (one, shown)
+        for one, shown in zip(judged, request.actions, strict=True)
+        # A host that could not be asked where paths lead may answer when the action begins.
+        if shown.refused is None and one.row.event is not ActionEvent.DENIED
+    ]
     engine.grants.effects = {one.digest: met for one, _ in running}
     engine.grants.places = {one.digest: shown.places or "" for one, shown in running}
     engine.grants.salt = bytes.fromhex(request.salt)
@@ -353,17 +374,18 @@ def revoke(engine: LoopContext) -> None:
     engine.grants.effects, engine.grants.places = {}, {}
 
 
-async def restore(engine: LoopContext, iteration: Iteration) -> None:
+async def restore(engine: LoopContext, iteration: Iteration) -> bool:
     """Allow the rest of an interrupted iteration that executes approved actions, if its approval is still valid.
 
-    The observations are those of the approval: the iteration has observed them itself before it used it.
+    The observations are those of the approval: the iteration has observed them itself before it used it. False if
+    the loop has to stop at once before it is known whether the approval is valid.
     """
     request = engine.journal.read(approval_rows.used_by, iteration.id)
     if request is None or iteration.decision is None:
-        return
+        return True
     judged = await execute.judge_to_ask(engine, iteration.decision.actions)
     if judged is None:
-        return
+        return False
     terms = approval_terms.terms_of(request)
     effects = _bound_as_asked(engine, judged, request)
     now = engine.clock.now()
@@ -371,3 +393,4 @@ async def restore(engine: LoopContext, iteration: Iteration) -> None:
         request.asked_at <= now < request.deadline_at
     ):
         grant(engine, _as_asked(judged, request), request)
+    return True

@@ -12,6 +12,7 @@ import msgspec
 
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
+from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine import (
     approving,
     budget_prompt,
@@ -92,10 +93,13 @@ async def run(engine: LoopContext) -> RunEnd:
                 if not await pacing.until_observable(engine, now):
                     return STOPPED
                 reason = await _begin(engine, now)
-            elif await _can_resume(engine, last):
-                reason = await _resume(engine, now, last)
             else:
-                continue
+                can_resume = await _can_resume(engine, last)
+                if not can_resume:
+                    if can_resume is None:
+                        return STOPPED
+                    continue
+                reason = await _resume(engine, now, last)
         except Held as held:
             return _hold(engine, held.freeze)
         reach(LoopFaultPoint.ITERATION_ENDED)
@@ -122,8 +126,11 @@ def _hold(engine: LoopContext, freeze: Freeze) -> RunEnd:
 # --- after a crash -------------------------------------------------------------------------------------------------
 
 
-async def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
-    """Whether an interrupted iteration can continue; if not, it is ended here, and a new one observes again."""
+async def _can_resume(engine: LoopContext, iteration: Iteration) -> bool | None:
+    """Whether an interrupted iteration can continue; if not, it is ended here, and a new one observes again.
+
+    None if the loop has to stop at once, before that is known.
+    """
     if iteration.state is IterationState.ASKING:
         return True
     journal = engine.journal
@@ -132,7 +139,8 @@ async def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
     if iteration.state is IterationState.DECIDING:
         fit = fit and observe.are_as_seen(journal.read(observe.stored_observations, iteration.id))
     if iteration.state is IterationState.EXECUTING:
-        await approving.restore(engine, iteration)
+        if not await approving.restore(engine, iteration):
+            return None
         rows = journal.read(action_rows.get_actions_for_iteration, iteration.id)
         in_doubt = any(row.state in {ActionState.RUNNING, ActionState.UNKNOWN} for row in rows)
         by_rule = (iteration.decided_by or "").startswith("rule:")
@@ -183,9 +191,10 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
             view = observe.view_of(engine.journal.read(observe.stored_observations, iteration.id))
             judged = await fire_rules.judge(engine, iteration, rules, view, note=False)
             unmet = decide.unmet_by_check(engine, now.loop, view)
-            return await _decide(
-                engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged), unmet or []
-            )
+            situation = decide.situation(engine, now, iteration, rules, view, judged)
+            if (kept := iteration.decision) is not None and not contains_mask(msgspec.to_builtins(kept)):
+                return await _follow(engine, now, iteration, kept, situation, by=engine.decider.name, again=None)
+            return await _decide(engine, now, iteration, situation, unmet or [])
         case IterationState.ASKING:
             return await _wait_for_answer(engine, iteration)
         case _:
@@ -328,6 +337,9 @@ async def _follow(
         inventory_state.apply_with_next(engine, iteration, decision.state_ops)
         prompting.put(engine, iteration, decide.redacted(engine, decision), by=by)
         return await _wait_for_answer(engine, iteration)
+    if engine.decider.is_model and iteration.decision is None and approving.may_ask(engine, decision.actions):
+        # It was paid for, and it may take long to find out on the hosts about what people have to be asked.
+        engine.journal.commit(run_units.keep_decision, iteration, decide.redacted(engine, decision))
     judged = await execute.judge_to_ask(engine, decision.actions)
     if judged is None:
         return STOPPED

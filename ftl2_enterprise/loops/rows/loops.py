@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.loops.lifecycle import MovingFact
+    from ftl2_enterprise.protocol.loops.decision import Decision
     from ftl2_enterprise.store.tx import Tx
 
 _LOOPS = Reader(loops, Loop)
@@ -61,6 +62,7 @@ _INVENTORIES = Prepared(
     select(func.json_extract(loops.c.spec, "$.inventory")).where(loops.c.ended_at.is_(None)).distinct()
 )
 _INSERT_ITERATION = Prepared(insert(iterations))
+_KEEP_DECISION = Prepared(update(iterations).where(iterations.c.id == bindparam("row_id")))
 _OPEN_ITERATION = Prepared(
     _ITERATIONS.select().where(iterations.c.loop_id == bindparam("of"), iterations.c.ended_at.is_(None))
 )
@@ -279,6 +281,11 @@ def move_iteration(tx: Tx, iteration_id: int, event: IterationEvent, **values: A
     if event in (IterationEvent.DECIDED, IterationEvent.ASKED) or values.get("decision") is not None:
         values.setdefault("decided_at", tx.now)
     return transition(tx, ITERATION, iterations, iteration_id, event, **values)
+
+
+def keep_decision(tx: Tx, iteration_id: int, decision: Decision) -> None:
+    """Store the decision of an iteration that is still deciding."""
+    _KEEP_DECISION.change(tx, {"row_id": iteration_id, "decision": decision})
 
 
 def open_iteration(tx: Tx, loop_id: int) -> Iteration | None:

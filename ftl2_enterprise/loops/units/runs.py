@@ -259,6 +259,12 @@ def observed(
 
 
 @unit
+def keep_decision(tx: Tx, iteration: Iteration, decision: Decision) -> None:
+    """Store what was decided before it is known whether people have to be asked, so that a crash does not lose it."""
+    loop_rows.keep_decision(tx, iteration.id, decision)
+
+
+@unit
 def record_decision(
     tx: Tx,
     iteration: Iteration,

@@ -1,0 +1,147 @@
+"""What people approved, and what a model was paid for, survives a stop and a crash while paths are resolved."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.loops.engine import approving
+from ftl2_enterprise.loops.engine.context import RunLimits
+from ftl2_enterprise.loops.ports import StopSignal
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationState, LoopRemediation, LoopState, Mode
+from ftl2_enterprise.protocol.loops.verbs import RejectPrompt
+from tests.support.loops.approving import ALICE, approve, asking, do, latest, rows
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, failed, ok
+from tests.support.loops.runs import Crash, iterations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
+    from tests.support.loops.engine import Bench
+
+DONE = Decision(converged=True)
+AUTO: dict[str, Any] = {"observers": [], "remediation": LoopRemediation.AUTO}
+RULES = (
+    "rules:\n- {decision: deny, match: {param.path: /denied/*}, reason: denied}\n"
+    "- {decision: ask, match: {module: command}, reason: any command}\n"
+)
+PLAN = Decision(
+    actions=[ActionSpec(module="command", params={"cmd": f"touch /link/{host}"}, host=host) for host in "ab"]
+)
+
+
+class Hosts(ScriptedModules):
+    """Two hosts, on which `/link` leads to `/real`. `answer` is called before a host resolves paths."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": [], "b": []})
+        self.handlers |= {"resolve_paths": self._resolve, "command": lambda _: ok(changed=True)}
+        self.unreachable: set[str] = set()
+        self.hangs: Bench | None = None
+        self.place = "/real"
+
+    async def _resolve(self, call: ModuleCall) -> ModuleResult:
+        if self.hangs is not None:
+            self.hangs.stop.ask()
+            self.hangs.stop.ask()
+            await asyncio.Event().wait()
+        if call.host in self.unreachable:
+            return failed(f"cannot reach {call.host}")
+        return ok(output={"resolved": {path: [path.replace("/link", self.place)] for path in call.params["paths"]}})
+
+
+def waiting(tmp_path: Path, decider: ScriptedDecider, hosts: Hosts, **values: Any) -> Any:
+    (tmp_path / "policy.yml").write_text(RULES)
+    return asking(tmp_path, decider, modules=hosts, policy=str(tmp_path / "policy.yml"), **AUTO, **values)
+
+
+async def crashes_after_use(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: Any) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(approving, "grant", crash)
+        try:
+            await b.run()
+        except Crash:
+            return
+    raise AssertionError("the approval was not used")
+
+
+async def test_after_a_crash_a_host_that_is_not_reached_does_not_block_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = Hosts()
+    with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
+        await b.run()
+        approve(b)
+        await crashes_after_use(b, monkeypatch)
+        hosts.unreachable = {"b"}
+        await b.run()
+        assert {row.host: row.state for row in rows(b)} == {"a": ActionState.SUCCEEDED, "b": ActionState.FAILED}
+        assert len(b.data("approval.requested")) == 1
+    assert [call.host for call in hosts.ran("command")] == ["a"]
+
+
+async def test_after_a_crash_a_stop_at_once_keeps_what_was_approved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = Hosts()
+    with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
+        await b.run()
+        approve(b)
+        await crashes_after_use(b, monkeypatch)
+        hosts.hangs = b
+        assert (await b.run()).state is LoopState.PAUSED
+        assert iterations(b)[-1].state is IterationState.EXECUTING
+        hosts.hangs, b.stop = None, StopSignal()
+        await b.run()
+        assert len(b.data("approval.requested")) == 1
+        assert [row.state for row in rows(b)] == [ActionState.SUCCEEDED] * 2
+
+
+async def test_after_a_crash_what_is_denied_now_is_not_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = Hosts()
+    with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
+        await b.run()
+        approve(b)
+        await crashes_after_use(b, monkeypatch)
+        hosts.place = "/denied"
+        await b.run()
+    assert hosts.ran("command") == []
+
+
+async def test_a_decision_of_a_model_survives_a_stop_at_once(tmp_path: Path) -> None:
+    hosts = Hosts()
+    decider = ScriptedDecider(PLAN, DONE, is_model=True)
+    with waiting(tmp_path, decider, hosts) as b:
+        hosts.hangs = b
+        await b.run()
+        hosts.hangs, b.stop = None, StopSignal()
+        assert (await b.run()).state is LoopState.WAITING
+        assert [one.module for one in latest(b).actions] == ["command"] * 2
+        assert len(decider.situations) == 1
+        approve(b)
+        await b.run()
+        assert [row.state for row in rows(b)] == [ActionState.SUCCEEDED] * 2
+
+
+async def test_a_rejection_does_not_cover_what_was_refused_then(tmp_path: Path) -> None:
+    hosts = Hosts()
+    hosts.unreachable = {"b"}
+    resting = {"mode": Mode.CONTINUOUS, "interval": 0.01, "limits": RunLimits(rest=0.0)}
+    with waiting(tmp_path, ScriptedDecider(lambda _: PLAN), hosts, **resting) as b:
+        await b.run()
+        do(b, RejectPrompt(prompt=latest(b).prompt_id, reason="no"), ALICE)
+        await b.run()
+        await b.run()
+        assert len(b.data("approval.requested")) == 1
+        hosts.unreachable = set()
+        assert (await b.run()).state is LoopState.WAITING
+        assert [one.refused for one in latest(b).actions] == [None, None]
