@@ -10,12 +10,11 @@ from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration, IterationOutcome, Loop, Prompt
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts
 from ftl2_enterprise.render.loops.actions import action_lines
-from ftl2_enterprise.render.loops.standing import standing
-from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS, ITERATION_WORDS
+from ftl2_enterprise.render.loops.standing import condition_pieces, standing
+from ftl2_enterprise.render.loops.state_words import ITERATION_WORDS
 from ftl2_enterprise.render.text import (
     Line,
     Role,
-    ago,
     count,
     dollars,
     duration,
@@ -119,8 +118,6 @@ def _by_iteration[T: (Action, Prompt)](nouns: Sequence[T]) -> dict[int, list[T]]
 def header(loop: Loop, now: Instant) -> list[Line]:
     """The state of the loop, with its counts."""
     where = standing(loop)
-    condition, role = CONDITION_WORDS[loop.condition]
-    seen = f", observed {ago(loop.observed_at, now)}" if loop.observed_at is not None else ""
     counts = f"{count(loop.iteration_count, 'iteration')}, {count(loop.action_count, 'action')}"
     changes = f" ({loop.changed_count} changed, {loop.failed_count} failed)" if loop.action_count else ""
     lines = [
@@ -129,9 +126,7 @@ def header(loop: Loop, now: Instant) -> list[Line]:
             (one_line(loop.name), Role.STRONG),
             f" ({loop.mode}, {loop.spec.decider}): ",
             (where.word, where.role),
-            ", ",
-            (condition, role),
-            (seen, Role.FAINT),
+            *condition_pieces(loop, now),
         ),
         line((f"{counts}{changes}", Role.FAINT), indent=2),
     ]

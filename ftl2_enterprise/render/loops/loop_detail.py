@@ -15,8 +15,7 @@ from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.render.loops.loop_table import stopping_lines
 from ftl2_enterprise.render.loops.prompts import question, short_action_lines
-from ftl2_enterprise.render.loops.standing import AT_REST, ENDED, standing, why
-from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS
+from ftl2_enterprise.render.loops.standing import AT_REST, ENDED, condition_pieces, standing, why
 from ftl2_enterprise.render.text import (
     Line,
     Piece,
@@ -54,21 +53,15 @@ def loop_view(reader: ViewReader, *, loop: str) -> ViewContent:
 def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     loop, now = detail.loop, reader.now()
     where = standing(loop, detail.queued)
-    condition, role = CONDITION_WORDS[loop.condition]
-    seen: list[Piece] = (
-        [", ", (condition, role), (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)]
-        if loop.observed_at is not None
-        else []
-    )
     shown = [
-        *freeze_lines(_holding(reader, loop), now),
+        *freeze_lines(holding(reader, loop), now),
         *stopping_lines(None, draining=detail.draining),
         line(
             symbol(where.symbol, where.role),
             (one_line(loop.name), Role.STRONG),
             (f" (id {loop.id})  ", Role.FAINT),
             (where.word, where.role),
-            *seen,
+            *condition_pieces(loop, now),
         ),
     ]
     if reason := why(loop, now, detail.queued, draining=detail.draining, model_wait=detail.model_wait):
@@ -96,7 +89,7 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     return shown
 
 
-def _holding(reader: ViewReader, loop: Loop) -> list[FreezeRecord]:
+def holding(reader: ViewReader, loop: Loop) -> list[FreezeRecord]:
     """The freezes that hold the loop, or parts of what it does."""
     return [
         one
@@ -197,6 +190,8 @@ def _next(reader: ViewReader, detail: LoopDetail) -> list[Line]:
             commands.append(("follow", f"watch {name}"))
         case _:
             pass
+    if loop.state not in {LoopState.COMPLETED, LoopState.CANCELLED}:
+        commands.append(("why", f"why {name}"))
     commands.append(("history", f"history {name} --actions"))
     widest = max(len(label) for label, _ in commands) + 2
     return [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
-from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, WaitReason
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, Mode, WaitReason
 from ftl2_enterprise.protocol.loops.replies import LoopLine, ModelWait, Queued
-from ftl2_enterprise.render.loops.state_words import OUTCOME_WORDS, STATE_ROLES, STATE_SYMBOLS
-from ftl2_enterprise.render.text import Line, Role, count, duration, iso_time, line, one_line, symbol
+from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES, STATE_SYMBOLS
+from ftl2_enterprise.render.text import Line, Piece, Role, ago, count, duration, iso_time, line, one_line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ _REQUESTED: dict[Desired, str] = {
 }
 _STARTING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
 """Words for the states of a loop whose process is about to start."""
+LATE = 60.0
+"""Seconds by which a check may be late before what is known about the loop is stale."""
 QUEUED = "queued"
 FROZEN = "frozen"
 STOPPING = "the service is stopping"
@@ -90,6 +92,29 @@ def is_frozen(loop: LoopLine | Loop) -> bool:
 def is_interrupted(loop: LoopLine | Loop) -> bool:
     """Whether its foreground run died: its state is running, but no process has claimed it."""
     return isinstance(loop, LoopLine) and not loop.managed and loop.state is LoopState.RUNNING and loop.pid is None
+
+
+def is_stale(loop: Loop, now: Instant) -> bool:
+    """Whether a continuous loop has not observed for so long that its condition may be another one now."""
+    if loop.state in ENDED or loop.mode is not Mode.CONTINUOUS or loop.observed_at is None:
+        return False
+    return seconds_between(loop.observed_at, now) > 2 * loop.spec.interval + LATE
+
+
+def is_overdue(loop: LoopLine | Loop, now: Instant) -> bool:
+    """Whether a resting loop should have checked by now."""
+    if loop.state is not LoopState.RESTING or loop.next_run_at is None or loop.frozen_by is not None:
+        return False
+    return seconds_between(loop.next_run_at, now) > LATE
+
+
+def condition_pieces(loop: Loop, now: Instant) -> list[Piece]:
+    """What was observed, after a comma, with its age; nothing if nothing was observed yet."""
+    if loop.observed_at is None:
+        return []
+    word, role = CONDITION_WORDS[loop.condition]
+    stale: list[Piece] = [", ", ("stale", Role.WARNING)] if is_stale(loop, now) else []
+    return [", ", (word, role), *stale, (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)]
 
 
 def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | None:

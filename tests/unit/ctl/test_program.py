@@ -33,7 +33,8 @@ def test_the_options_of_the_fast_path_are_those_of_views():
     known = {
         name for option in (JSON, *options) for name in (option.long, option.short and f"-{option.short}") if name
     }
-    assert set(fast_path.OPTIONS) == known
+    # With it, the exit status depends on the loops.
+    assert set(fast_path.OPTIONS) == known - {"--check"}
 
 
 def test_every_exit_status_of_a_problem_is_explained():

@@ -9,11 +9,14 @@ from tests.snapshots.loops.scenarios.lists import LOOPS_VIEW
 from tests.snapshots.loops.scenarios.narration import NARRATION, WATCHED
 from tests.snapshots.loops.scenarios.policy import POLICY
 from tests.snapshots.loops.scenarios.prompts import PROMPT, PROMPTS_VIEW
+from tests.snapshots.loops.scenarios.why import ATTENTION_VIEW, WHY_VIEW
 from tests.snapshots.scenario import Scenario
 
 GOLDEN = {
     "loops_view": LOOPS_VIEW,
     "loop_view": LOOP_VIEW,
+    "why_view": WHY_VIEW,
+    "attention_view": ATTENTION_VIEW,
     "history_view": HISTORY_VIEW,
     "actions_view": ACTIONS_VIEW,
     "prompts_view": PROMPTS_VIEW,

@@ -1,0 +1,177 @@
+"""Why a loop is where it is: everything that holds it, with the command that ends it, and what is out of place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, Desired, LoopState, PromptKind
+from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts, ShowLoop
+from ftl2_enterprise.render.freezes import covered
+from ftl2_enterprise.render.loops.loop_detail import holding
+from ftl2_enterprise.render.loops.standing import (
+    ENDED,
+    NEXT_START,
+    condition_pieces,
+    is_stale,
+    standing,
+    until,
+    waiting,
+)
+from ftl2_enterprise.render.text import Line, Role, count, line, one_line, quoted, symbol
+from ftl2_enterprise.render.view import ViewContent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftl2_enterprise.protocol.loops.nouns import Action, Loop
+    from ftl2_enterprise.protocol.loops.replies import LoopDetail
+    from ftl2_enterprise.render.view import ViewReader
+
+SHOWN = 5
+"""Lines about what is out of place, and as many about what failed."""
+_RESUMED = {Desired.PAUSE, Desired.STOP}
+
+
+class Cause(Wire, frozen=True):
+    """One thing that holds the loop, or that is not as desired."""
+
+    text: str
+    command: str | None = None
+    """What to type after `ftl2ctl` to end it, or to see more of it."""
+
+
+class Explanation(Wire, frozen=True):
+    """Where a loop is, and why."""
+
+    id: int
+    name: str
+    standing: str
+    """The word for its state that people are shown."""
+    condition: Condition
+    observed_at: Instant | None
+    stale: bool
+    """Whether what was observed is older than two intervals of the loop."""
+    causes: list[Cause]
+    """First what holds the loop, then what is out of place; empty if nothing is."""
+
+
+def why_view(reader: ViewReader, *, loop: str) -> ViewContent:
+    """Why a loop, by name, prefix of a name, or id, is where it is; the document is an `Explanation`."""
+    detail = reader.call(ShowLoop(loop=loop))
+    found, now = detail.loop, reader.now()
+    where = standing(found, detail.queued)
+    causes = list({one.text: one for one in _causes(reader, detail, now)}.values())
+    explanation = Explanation(
+        id=found.id, name=found.name, standing=where.word, condition=found.condition, observed_at=found.observed_at,
+        stale=is_stale(found, now), causes=causes,
+    )  # fmt: skip
+
+    def lines() -> list[Line]:
+        shown = [
+            line(
+                symbol(where.symbol, where.role),
+                (one_line(found.name), Role.STRONG),
+                ": ",
+                (where.word, where.role),
+                *condition_pieces(found, now),
+            )
+        ]
+        for one in causes:
+            shown.append(line(one_line(one.text, 600), indent=2))
+            if one.command is not None:
+                shown.append(line(("-> ", Role.FAINT), (reader.command(one.command), Role.COMMAND), indent=4))
+        return shown if causes else [*shown, line(_nothing(found, now), indent=2)]
+
+    return ViewContent(explanation, lines)
+
+
+def _nothing(loop: Loop, now: Instant) -> str:
+    if loop.state in ENDED:
+        return "it has ended; nothing holds it"
+    if loop.state is LoopState.RUNNING:
+        return "nothing holds it; it runs now"
+    return "nothing holds it" + (f"; next check {until(loop.next_run_at, now)}" if loop.next_run_at else "")
+
+
+def _causes(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cause]:
+    yield from _holds(reader, detail, now)
+    yield from _state(detail, now)
+    if detail.loop.condition is not Condition.IN_SYNC or detail.loop.state not in {LoopState.RESTING, *ENDED}:
+        yield from _last(reader, detail)
+
+
+def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cause]:
+    """What keeps the loop from running, whatever it would do."""
+    loop, name = detail.loop, quoted(detail.loop.name)
+    for record in holding(reader, loop):
+        ends = "health" if record.freeze.id == UNUSABLE_POLICY else f"thaw {record.freeze.id}"
+        yield Cause(text=f"{covered(record)}: {record.freeze.sentence}", command=ends)
+    if detail.draining and loop.state not in ENDED:
+        yield Cause(text=f"the service is stopping; the loop {NEXT_START}")
+    if loop.state is LoopState.PAUSED and loop.desired in _RESUMED:
+        yield Cause(text=loop.reason or "paused on request", command=f"resume {name}")
+    elif loop.state not in ENDED and loop.desired is not Desired.RUN:
+        yield Cause(text="it was asked to end, which it does after its current step", command=f"watch {name}")
+    if (found := detail.queued) is not None and loop.state not in ENDED:
+        yield Cause(
+            text=f"it is at position {found.place} in the queue for a process: {found.taken} of {found.places} "
+            "places are taken (supervisor.max_running)",
+            command="status",
+        )
+    if detail.model_wait is not None and loop.state is LoopState.RUNNING:
+        yield Cause(text=waiting(detail.model_wait))
+    approvals = {one.prompt.id: one.approval for one in reader.call(ListPrompts(loop=str(loop.id)))}
+    for prompt in sorted(detail.open_prompts, key=lambda one: one.id):
+        approval = approvals.get(prompt.id)
+        missing = f" ({approval.missing})" if approval is not None and approval.missing else ""
+        asks = "for an approval" if prompt.kind is PromptKind.APPROVAL else "a person"
+        yield Cause(text=f"prompt {prompt.id} asks {asks}: {prompt.question}{missing}", command=f"answer {prompt.id}")
+
+
+def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
+    """The reason of its state, and when it continues."""
+    loop, name = detail.loop, quoted(detail.loop.name)
+    if loop.restart_at is not None and loop.state not in ENDED:
+        died = loop.reason or "its process died"
+        yield Cause(text=f"{died}; it restarts {until(loop.restart_at, now)}", command=f"logs {name}")
+    elif loop.state in {LoopState.BLOCKED, LoopState.FAILED}:
+        yield Cause(text=loop.reason or f"it is {loop.state}", command=f"retry {name}")
+    elif loop.state is LoopState.RESTING and loop.reason and loop.frozen_by is None:
+        times = f" after {count(loop.failures, 'run')} without success" if loop.failures else ""
+        yield Cause(
+            text=f"{loop.reason}; it tries again {until(loop.next_run_at, now)}{times}", command=f"run-now {name}"
+        )
+    elif not loop.managed and loop.state is LoopState.RUNNING:
+        text = "it runs in the foreground, and not in the service"
+        yield Cause(text=text if detail.process is not None else "its process ended unexpectedly")
+
+
+def _last(reader: ViewReader, detail: LoopDetail) -> Iterator[Cause]:
+    """What the last iteration with a decision could not observe, could not do, and found out of place."""
+    page, name = reader.call(GetHistory(loop=str(detail.loop.id), actions=True, limit=2)), quoted(detail.loop.name)
+    last = next((one for one in reversed(page.iterations) if one.decision is not None), None)
+    if last is None or last.decision is None:
+        return
+    unmet, unknown = last.decision.unmet, last.decision.unknown
+    yield from _few(unknown, f"history {name} --actions")
+    bad = [_failed(one) for one in page.actions if one.iteration_id == last.id and one.state in _BAD]
+    yield from _few(bad, f"actions {name}")
+    yield from _few([one for one in unmet if one not in unknown], f"show {name}")
+
+
+_BAD = frozenset({ActionState.FAILED, ActionState.DENIED, ActionState.UNKNOWN})
+
+
+def _failed(action: Action) -> str:
+    named = f"{action.step} ({action.module})" if action.step is not None else action.module
+    return f"{named} on {action.host}: {action.error or action.state}"
+
+
+def _few(texts: list[str], command: str) -> Iterator[Cause]:
+    for text in texts[:SHOWN]:
+        yield Cause(text=text)
+    if (more := len(texts) - SHOWN) > 0:
+        yield Cause(text=f"and {more} more", command=command)
