@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import seconds_between
+from ftl2_enterprise.core.clock import moment, seconds_between
 from ftl2_enterprise.core.freeze import FreezeScope
-from ftl2_enterprise.render.text import Line, Role, ago, duration, line, moment, one_line, person, symbol
+from ftl2_enterprise.render.text import Line, Role, ago, duration, line, one_line, person, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

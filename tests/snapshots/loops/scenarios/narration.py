@@ -136,7 +136,7 @@ REPAIR = events_of(
     (StateChanged, {"op": "add_host", "name": "web3"}),
     (IterationEnded, {"n": 14, "outcome": IterationOutcome.FAILED, "error": "1 action failed"}),
     (LoopConverged, {"iterations": 2, "changed": 1, "by": "manifest"}),
-    (LoopFrozen, {"freeze": "5f3a0c11", "reason": "frozen by ann since 2026-01-01T00:00:00.000Z: incident 4711"}),
+    (LoopFrozen, {"freeze": "5f3a0c11", "reason": "frozen by ann since 2026-01-01 00:00:00Z: incident 4711"}),
     (LoopRested, {"outcome": Outcome.NOT_CONVERGED, "delay": 600.0, "failures": 2, "reason": "1 action failed"}),
 )
 ASKING = events_of(
