@@ -86,15 +86,18 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
     modules = Ftl2Modules(inventory_files.load(spec.inventory), work_dir=work_dir, redact=str)
     if tx is not None and loop is not None:
         restore_hosts(tx, loop.id, modules)
+    found = build.policies(spec, settings, in_service=in_service)
     return _Calls(
         modules=modules,
         context=GateContext(
-            policies=[found for _, found in build.policies(spec, settings, in_service=in_service)],
+            policies=[policy for _, policy in found],
             defaults=build.defaults(settings),
             dry_run=spec.dry_run,
             run_checks=spec.run_checks,
             remediation=Remediation(spec.remediation.value),
             unfenced_commands=settings.section(ObservationSettings).unfenced_commands,
+            # The engine holds everything then, so the answer is not that a rule denies it.
+            freezes=gate_freezes.with_unusable((), next(policy.problem for _, policy in found if policy.is_site)),
         ),
         bindings=parse_bindings(spec.secrets, in_service=in_service),
         subject=loop_subject(loop.id if loop is not None else 0),
