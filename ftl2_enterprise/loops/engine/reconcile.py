@@ -12,6 +12,7 @@ import msgspec
 
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
+from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine import (
     approving,
     budget_prompt,
@@ -443,12 +444,7 @@ async def _ask_for_approval(
     why = approving.why_not_askable(judged) or approving.still_rejected(engine, now.approval, seen, judged)
     if why is not None:
         return _end_unapproved(engine, iteration, why)
-    if (
-        again is None
-        and now.approval is not None
-        and now.approval.state in {ApprovalState.VOID, ApprovalState.EXPIRED}
-    ):
-        again = now.approval.reason
+    again = again or approval_terms.why_again(now.approval)
     await approving.put(engine, now.loop, iteration, decision, judged, by=by, seen=seen, again=again)
     return await _wait_for_answer(engine, iteration)
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ftl2_enterprise.core.clock import Instant, after
+from ftl2_enterprise.loops.approval_terms import NOT_NEEDED
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -192,7 +193,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
     }
     if not by_check:
         values |= {"audited_at": tx.now, "next_observations": decision.observe}
-    approval_rows.void_unused(tx, loop.id, "nothing is out of place any more")
+    approval_rows.void_unused(tx, loop.id, NOT_NEEDED)
     outcome = IterationOutcome.CHECK_HELD if by_check else IterationOutcome.CONVERGED
     end_iteration(tx, iteration, generation, outcome, loop_values=values)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)

@@ -51,6 +51,7 @@ from ftl2_enterprise.render.loops.prompts import (
     SHOWN_ACTIONS,
     action_line,
     answered,
+    asked_again,
     more_actions,
     question,
     terms,
@@ -169,7 +170,7 @@ class Narrator:
                 self._settled.add(fact.prompt_id)
                 return [answered(fact.answer, fact.answered_by)]
             case PromptExpired():
-                return self._prompt_expired(fact.prompt_id)
+                return self._prompt_expired(fact.prompt_id, unattended=fact.unattended)
             case PromptDismissed():
                 return self._prompt_dismissed(fact.prompt_id)
             case StateChanged():
@@ -368,13 +369,17 @@ class Narrator:
             )
             for one in fact.actions[:SHOWN_ACTIONS]
         ]
-        return [*shown, *more_actions(len(fact.actions)), *terms([fact.why], fact.needs)]
+        asked = asked_again(fact.again, indent=DEEPER)
+        return [*shown, *more_actions(len(fact.actions)), *asked, *terms([fact.why], fact.needs)]
 
-    def _prompt_expired(self, prompt_id: int) -> list[Line]:
+    def _prompt_expired(self, prompt_id: int, *, unattended: bool = False) -> list[Line]:
         self._settled.add(prompt_id)
-        return [
-            line(symbol("!", Role.WARNING), ("the prompt expired without an answer", Role.WARNING), indent=INDENT)
-        ]
+        what = (
+            "no person was asked: this run is not interactive"
+            if unattended
+            else "the prompt expired without an answer"
+        )
+        return [line(symbol("!", Role.WARNING), (what, Role.WARNING), indent=INDENT)]
 
     def _prompt_dismissed(self, prompt_id: int) -> list[Line]:
         self._settled.add(prompt_id)
