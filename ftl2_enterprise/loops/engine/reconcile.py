@@ -68,6 +68,8 @@ if TYPE_CHECKING:
 
 
 WITHOUT_MODEL = "The model is not called: a person chose to continue without it. Only the check and the rules act."
+REASONS = 3
+"""Reasons of actions that are named in that of the end of a run."""
 STOPPED = RunEnd(outcome=None, reason="stopped")
 
 
@@ -355,16 +357,19 @@ async def _ask_or_act(
         return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
     paced = pacing.pace(engine, now, judged, decision)
     if paced.exhausted is not None:
-        return _give_up(engine, iteration, stored, paced.exhausted, by=by)
+        return _give_up(engine, iteration, stored, _with_reasons(paced.exhausted, judged, decision), by=by)
     if not await pacing.until_due(engine, paced.repeated):
         return STOPPED
     if paced.later:
         stored = msgspec.structs.replace(stored, reasoning=f"{stored.reasoning} {_named_later(paced.later)}")
+    later = len({one.row.n for one in paced.later} - {one.row.n for one in paced.due})
     rows, journal = await foresee.rows(engine, paced.due), engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
     ids: list[int] = []
     if rows:
-        ids = journal.commit(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
+        ids = journal.commit(
+            run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows, later=later
+        )
     else:
         # Nothing is done about this decision, so it is committed with the end of the iteration.
         journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
@@ -376,6 +381,14 @@ async def _ask_or_act(
 def _named_later(later: Sequence[execute.JudgedAction]) -> str:
     named = ", ".join(dict.fromkeys(f"{one.row.module} on {one.row.host}" for one in later))
     return f"Not repeated in this iteration: {named}."
+
+
+def _with_reasons(why: str, judged: Sequence[execute.JudgedAction], decision: Decision) -> str:
+    """Why a run ends, with the reasons for the action that it names: a manifest gives the step and the difference."""
+    named = [one.row.n for one in judged if why.startswith(f"{one.row.module} on {one.row.host} ")]
+    reasons = dict.fromkeys(decision.actions[n - 1].reason for n in named)
+    more = [one for one in reasons if one and one not in why][:REASONS]
+    return f"{why} (proposed for {'; '.join(more)})" if more else why
 
 
 def _give_up(engine: LoopContext, iteration: Iteration, decision: Decision, why: str, *, by: str) -> RunEnd:

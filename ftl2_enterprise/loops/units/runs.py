@@ -268,8 +268,12 @@ def record_decision(
     *,
     by: str,
     actions: list[action_units.NewAction],
+    later: int = 0,
 ) -> list[int]:
-    """Commit the decision with a row for each of its actions, before any of them is executed; returns their ids."""
+    """Commit the decision with a row for each of its actions, before any of them is executed; returns their ids.
+
+    `later` of its actions are left for a later iteration, without a row.
+    """
     decided = IterationDecided(
         iteration_id=iteration.id,
         by=by,
@@ -280,6 +284,7 @@ def record_decision(
         actions=[DecidedAction(module=one.module, host=one.host, reason=one.reason) for one in decision.actions],
         observe=[spec.name for spec in decision.observe],
         unmet=decision.unmet,
+        later=later,
     )
     tx.emit(decided, subject=loop_subject(iteration.loop_id))
     loop_rows.move_iteration(

@@ -249,7 +249,9 @@ class Narrator:
         if reasoning := one_line(fact.reasoning, 400):
             lines.append(line((f"{by}: ", Role.ACCENT), reasoning, indent=INDENT))
         if fact.actions:
-            lines.append(line((f"{by} proposes {count(len(fact.actions), 'action')}", Role.FAINT), indent=INDENT))
+            later = f", {fact.later} of them for a later iteration" if fact.later else ""
+            proposed = f"{by} proposes {count(len(fact.actions), 'action')}{later}"
+            lines.append(line((proposed, Role.FAINT), indent=INDENT))
         if fact.blocked:
             text = f": {one_line(fact.blocked, 400)}"
             lines.append(line(symbol("■", Role.BAD), ("blocked", Role.BAD), text, indent=INDENT))

@@ -94,6 +94,8 @@ class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
     """The question to a person."""
     actions: list[DecidedAction] = []
     """The actions to execute."""
+    later: int = 0
+    """How many of them are left for a later iteration, because they were tried a moment ago or often enough."""
     observe: list[str] = []
     """The names of the observations that the next iteration makes."""
     unmet: list[str] = []
