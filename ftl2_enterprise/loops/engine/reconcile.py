@@ -68,6 +68,8 @@ if TYPE_CHECKING:
 
 
 WITHOUT_MODEL = "The model is not called: a person chose to continue without it. Only the check and the rules act."
+SHOWN_PAUSE = 1.0
+"""Seconds of the shortest pause that is reported."""
 REASONS = 3
 """Reasons of actions that are named in that of the end of a run."""
 STOPPED = RunEnd(outcome=None, reason="stopped")
@@ -358,6 +360,7 @@ async def _ask_or_act(
     paced = pacing.pace(engine, now, judged, decision)
     if paced.exhausted is not None:
         return _give_up(engine, iteration, stored, _with_reasons(paced.exhausted, judged, decision), by=by)
+    _note_pause(engine, iteration, paced)
     if not await pacing.until_due(engine, paced.repeated):
         return STOPPED
     if paced.later:
@@ -376,6 +379,15 @@ async def _ask_or_act(
     return await _execute(
         engine, now.loop, iteration, decision, execute.runnable(engine, decision.actions, rows, ids)
     )
+
+
+def _note_pause(engine: LoopContext, iteration: Iteration, paced: pacing.Paced) -> None:
+    """Commit that the iteration is about to wait, so that people who watch it see why nothing happens."""
+    attempts = max((one.times for one in paced.repeated), default=0)
+    if (seconds := pacing.pause_before(engine, attempts)) < SHOWN_PAUSE:
+        return
+    calls = list(dict.fromkeys(f"{one.row.module} on {one.row.host}" for one in paced.due if one.row.event is None))
+    engine.journal.commit(run_units.note_delay, iteration, calls=calls, seconds=seconds, attempts=attempts)
 
 
 def _named_later(later: Sequence[execute.JudgedAction]) -> str:

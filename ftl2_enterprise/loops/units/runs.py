@@ -31,6 +31,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     FailedObservation,
     IterationChecked,
     IterationDecided,
+    IterationDelayed,
     IterationEnded,
     IterationObserved,
     IterationStarted,
@@ -300,6 +301,13 @@ def record_decision(
         note_condition(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)
     return [action_units.insert_action(tx, iteration, action, of) for action in actions]
+
+
+@unit
+def note_delay(tx: Tx, iteration: Iteration, *, calls: list[str], seconds: float, attempts: int) -> None:
+    """Record that the iteration waits before it repeats something."""
+    fact = IterationDelayed(iteration_id=iteration.id, calls=calls, seconds=seconds, attempts=attempts)
+    tx.emit(fact, subject=loop_subject(iteration.loop_id))
 
 
 @unit

@@ -18,6 +18,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ApprovalRequested,
     IterationChecked,
     IterationDecided,
+    IterationDelayed,
     IterationEnded,
     IterationObserved,
     IterationStarted,
@@ -118,6 +119,8 @@ class Narrator:
                 return fact_lines.iteration_observed(fact)
             case IterationChecked():
                 return fact_lines.iteration_checked(fact)
+            case IterationDelayed():
+                return fact_lines.iteration_delayed(fact)
             case IterationDecided():
                 return self._iteration_decided(fact)
             case IterationEnded():

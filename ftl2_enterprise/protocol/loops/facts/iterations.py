@@ -102,6 +102,17 @@ class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
     """Differences from the desired state, one line each."""
 
 
+class IterationDelayed(IterationFact, frozen=True, tag="iteration.delayed"):
+    """The iteration waits before it repeats what was executed earlier in the run."""
+
+    calls: list[str]
+    """Modules and hosts of what it is about to execute."""
+    seconds: float
+    """It waits at most so long: the pause began with the end of the last attempt."""
+    attempts: int
+    """How often the most frequent of them was executed in the run."""
+
+
 class IterationEnded(IterationFact, frozen=True, tag="iteration.ended"):
     """The iteration ended."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
-from ftl2_enterprise.protocol.loops.facts import IterationDecided
+from ftl2_enterprise.protocol.loops.facts import IterationDecided, IterationDelayed
 from ftl2_enterprise.render.loops.narrator import Narrator
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed
 
@@ -44,6 +45,20 @@ async def test_iterations_that_were_not_enough_name_what_is_out_of_place(tmp_pat
     assert ended.reason == (
         "2 iterations were not enough; last: service on web: no; not as desired: web server on web: stopped"
     )
+
+
+async def test_a_pause_is_a_fact_and_a_line_before_it_begins(tmp_path: Path) -> None:
+    with bench(tmp_path, ScriptedDecider(lambda _: AGAIN), modules=broken(), limits=RunLimits(retry_delay=60.0)) as b:
+        running = asyncio.create_task(b.run())
+        async with asyncio.timeout(10):
+            while "iteration.delayed" not in b.kinds():
+                await asyncio.sleep(0)
+        b.stop.requested.set()
+        await running
+        (fact,) = [fact for event in b.events if isinstance(fact := fact_of(event), IterationDelayed)]
+    assert (fact.calls, fact.seconds, fact.attempts) == (["service on web"], 60.0, 1)
+    shown = [line.plain.strip() for line in Narrator().lines_of(fact)]
+    assert shown == ["waits at most 60 s to repeat service on web, after 1 attempt"]
 
 
 async def test_actions_that_are_left_for_later_are_counted(tmp_path: Path) -> None:
