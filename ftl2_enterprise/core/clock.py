@@ -47,7 +47,12 @@ def iso(instant: Instant) -> str:
     Never raises: one instant out of range must not keep others from being shown.
     """
     try:
-        moment = datetime.fromtimestamp(instant / MICROSECONDS, UTC)
+        found = datetime.fromtimestamp(instant / MICROSECONDS, UTC)
     except (ValueError, OverflowError, OSError):
-        moment = datetime.max.replace(tzinfo=UTC) if instant > 0 else datetime.min.replace(tzinfo=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        found = datetime.max.replace(tzinfo=UTC) if instant > 0 else datetime.min.replace(tzinfo=UTC)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(instant: Instant) -> str:
+    """Date and time in UTC, to the second, in sentences and lists for people: `2026-01-31 18:00:00Z`."""
+    return iso(instant)[:19].replace("T", " ") + "Z"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ftl2_enterprise.core.clock import Instant, iso
+from ftl2_enterprise.core.clock import Instant, moment
 from ftl2_enterprise.core.wire import Wire
 
 UNUSABLE_POLICY = "unusable-policy"
@@ -48,7 +48,9 @@ class Freeze(Wire, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """The reason that is shown for what it holds: who, since when, and why."""
         who = self.by.partition(" (")[0] or "no user"
-        return f"frozen by {who} since {iso(self.since)}: {self.reason}" if self.since else f"frozen: {self.reason}"
+        return (
+            f"frozen by {who} since {moment(self.since)}: {self.reason}" if self.since else f"frozen: {self.reason}"
+        )
 
     def is_over(self, now: Instant) -> bool:
         """Whether its time has ended."""

@@ -14,7 +14,7 @@ from enum import StrEnum
 from hashlib import pbkdf2_hmac, sha256
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import Instant, iso
+from ftl2_enterprise.core.clock import Instant, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -111,7 +111,7 @@ def is_complete(
     if not terms.asked_at <= now:
         return "the clock was set back since it was asked"
     if now >= terms.deadline_at:
-        return f"it expired at {iso(terms.deadline_at)}"
+        return f"it expired at {moment(terms.deadline_at)}"
     valid: list[Approver] = []
     for one in approvals:
         if not is_same(one.effects, terms.effects) or not is_same(one.observations, terms.observations):

@@ -57,13 +57,13 @@ def covers(freeze: Freeze, effect: Effect) -> bool:
         case FreezeScope.KIND:
             return effect.kind == freeze.of
         case FreezeScope.TARGET:
-            names = {_plain(name) for name in effect.host.every_name}
+            names = {spelled(name) for name in effect.host.every_name}
             # A request to a model has no host; the name in its effect is a default.
-            return effect.kind is not EffectKind.MODEL_CALL and _plain(freeze.of) in names
+            return effect.kind is not EffectKind.MODEL_CALL and spelled(freeze.of) in names
 
 
-def _plain(name: str) -> str:
-    """The name in one form: every spelling of an address of this machine is `localhost`."""
+def spelled(name: str) -> str:
+    """The name as freezes compare it: every spelling of an address of this machine is `localhost`."""
     number = number_of(name)
     if number is not None and (number.is_loopback or number.is_unspecified):
         return LOCAL

@@ -13,7 +13,7 @@ from ftl2_enterprise.gate.approvals import (
     ApproverAccess,
     why_missing,
 )
-from ftl2_enterprise.protocol.loops.approvals import RequiredPeople
+from ftl2_enterprise.protocol.loops.approvals import ApprovalState, RequiredPeople
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.caller import Caller
     from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest, ApprovalVote
 
+NOT_NEEDED = "nothing is out of place any more"
+"""Why an approval is void that was not used before the drift ended without it."""
 _UID = re.compile(r"\(uid ([0-9]+), pid [0-9]+\)$")
 """The end of the actor that the service records. A name before it may contain anything."""
 
@@ -54,6 +56,14 @@ def approvals_of(votes: Iterable[ApprovalVote]) -> list[Approval]:
 def missing(request: ApprovalRequest, votes: Sequence[ApprovalVote]) -> str | None:
     """Who still has to agree, as one sentence; None if no one."""
     return why_missing(terms_of(request), [one.approver for one in approvals_of(votes)])
+
+
+def why_again(before: ApprovalRequest | None) -> str | None:
+    """Why people are asked although they were asked before, in a sentence; None if nothing they decided was lost."""
+    if before is None or before.state not in {ApprovalState.VOID, ApprovalState.EXPIRED}:
+        return None
+    # The later request is about other drift.
+    return None if before.reason == NOT_NEEDED else before.reason
 
 
 def approver_of(caller: Caller) -> Approver:

@@ -79,8 +79,7 @@ def _content(
         return
     hidden = after.get("hidden") or (before or {}).get("hidden")
     if hidden:
-        was = f"{before['size']} bytes" if before else "none"
-        yield f"content: {was} -> {after['size']} bytes, not shown: {hidden}"
+        yield f"content: {_sizes(before, after)}, not shown: {hidden}"
         return
     old = None if before is None else redact(str(before.get("content", "")))
     new = redact(str(after.get("content", "")))
@@ -90,6 +89,14 @@ def _content(
         yield "content: none -> empty"
     else:
         yield from _unified(old, new, path)
+
+
+def _sizes(before: Side | None, after: Side) -> str:
+    """The sizes of both sides; without them if one is withheld."""
+    if after.get("size") is None or (before is not None and before.get("size") is None):
+        return "new" if before is None else "differs"
+    was = "none" if before is None else f"{before['size']} bytes"
+    return f"{was} -> {after['size']} bytes"
 
 
 def _unified(old: str | None, new: str, path: str) -> Iterator[str]:

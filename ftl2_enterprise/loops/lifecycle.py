@@ -282,9 +282,13 @@ APPROVAL = Machine(
             ApprovalEvent.VOIDED: V.VOID,
             ApprovalEvent.USED: V.USED,
         },
+        V.REJECTED: {ApprovalEvent.VOIDED: V.VOID},
     },
 )
-"""A used approval is final: nothing is executed twice with it."""
+"""A used approval is final: nothing is executed twice with it.
+
+A rejection is void when a person lets the loop ask again.
+"""
 
 
 TITLE = "Loops"

@@ -307,6 +307,9 @@ Index(
     **only_where(prompts.c.state == "open"),
 )
 
+AWAITED = (ApprovalState.OPEN, ApprovalState.APPROVED)
+"""States of a request that has not ended."""
+
 approvals = Table(
     "approvals",
     metadata,
@@ -329,7 +332,7 @@ approvals = Table(
     UniqueConstraint("iteration_id", name="approvals_iteration"),
     UniqueConstraint("prompt_id", name="approvals_prompt"),
     known("approvals", "state", APPROVAL.states),
-    check("approvals", "ended", f"(ended_at IS NULL) = (state IN ({listed(APPROVAL.open_states)}))"),
+    check("approvals", "ended", f"(ended_at IS NULL) = (state IN ({listed(AWAITED)}))"),
     check("approvals", "used", "(used_by IS NOT NULL) = (state = 'used')"),
     check("approvals", "used_later", "used_by > iteration_id"),
     check("approvals", "bound", "min(length(salt), length(effects_digest), length(observations_digest)) >= 32"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from ftl2_enterprise.core.clock import Instant, iso, seconds_between
+from ftl2_enterprise.core.clock import Instant, iso, moment, seconds_between
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.core.untrusted import clean
 
@@ -248,11 +248,6 @@ def duration(seconds: float | None) -> str:
 def ago(instant: Instant | None, now: Instant) -> str:
     """How long ago that was."""
     return "never" if instant is None else f"{duration(seconds_between(instant, now))} ago"
-
-
-def moment(instant: Instant) -> str:
-    """Date and time in UTC, to the second."""
-    return iso(instant)[:19].replace("T", " ") + "Z"
 
 
 def iso_time(instant: Instant) -> str:

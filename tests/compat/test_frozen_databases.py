@@ -94,6 +94,7 @@ NEWER_FACTS = {
     "approval.used",
     "approval.voided",
     "host.trusted",
+    "iteration.delayed",
     "loop.frozen",
     "model.available",
     "model.day_raised",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.protocol.service.verbs import FreezeRecord
+    from ftl2_enterprise.render.text import Line
     from ftl2_enterprise.store.freeze_files import FreezeFiles
 
 
@@ -59,6 +60,21 @@ def _subject(session: CliSession, of: str) -> str:
         if ref.isascii() and ref.isdigit():
             return of
         raise
+
+
+def warnings(session: CliSession, made: Freeze) -> list[Line]:
+    """The warning about a name that no loop has, as far as the database and the inventories can be read."""
+    from ftl2_enterprise.render.freezes import unknown_target_lines  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.wiring.loops import host_names  # noqa: PLC0415
+
+    if made.scope is not FreezeScope.TARGET:
+        return []
+    try:
+        with session.open_store().read() as tx:
+            found = host_names.match(tx, made.of)
+    except Problem:
+        return []
+    return unknown_target_lines(made.of, found.close) if found.known is False else []
 
 
 def records(session: CliSession, found: Iterable[Freeze]) -> list[FreezeRecord]:

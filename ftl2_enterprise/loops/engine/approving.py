@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,7 @@ from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.core.sentences import SEPARATOR, without_repeats
 from ftl2_enterprise.gate.approvals import (
     binding,
     digest_of,
@@ -97,31 +99,43 @@ def _without_access_times(value: Any) -> Any:
             return value
 
 
-def _places(engine: LoopContext, one: JudgedAction, salt: str) -> str:
-    return engine.places_bound(one.effect.resolved, bytes.fromhex(salt)) if one.effect is not None else ""
+def _places(engine: LoopContext, one: JudgedAction, salt: bytes) -> str:
+    return engine.places_bound(one.effect.resolved, salt) if one.effect is not None else ""
 
 
-def _bound(engine: LoopContext, judged: Sequence[JudgedAction], salt: str) -> str:
+def _bound(engine: LoopContext, judged: Sequence[JudgedAction], salt: bytes) -> str:
     """The binding of the effects in order, with where their paths lead."""
     parts = [
         _part(one.digest, is_refused=one.row.event is not None, places=_places(engine, one, salt)) for one in judged
     ]
-    return binding(parts, bytes.fromhex(salt))
+    return binding(parts, salt)
+
+
+def _salt_of(request: ApprovalRequest) -> bytes:
+    """The salt; empty if what is stored is not hexadecimal, which this program has not written."""
+    try:
+        return bytes.fromhex(request.salt)
+    except ValueError:
+        return b""
 
 
 def _bound_as_asked(engine: LoopContext, judged: Sequence[JudgedAction], request: ApprovalRequest) -> str:
-    """The same, of what would happen now. What was refused stays refused; what is refused now will not happen."""
-    if len(judged) != len(request.actions):
+    """The same, of what would happen now. What was refused stays refused; what is refused now will not happen.
+
+    Empty, which equals no binding, if it cannot be that of the request.
+    """
+    salt = _salt_of(request)
+    if not salt or len(judged) != len(request.actions):
         return ""
     parts = [
         _part(
             one.digest,
             is_refused=shown.refused is not None,
-            places=_places(engine, one, request.salt) if one.row.event is None else shown.places or "",
+            places=_places(engine, one, salt) if one.row.event is None else shown.places or "",
         )
         for one, shown in zip(judged, request.actions, strict=True)
     ]
-    return binding(parts, bytes.fromhex(request.salt))
+    return binding(parts, salt)
 
 
 def _part(digest: str, *, is_refused: bool, places: str) -> str:
@@ -166,12 +180,11 @@ async def put(
     """Commit one request for all actions of the decision, with what they would change. Raises Held."""
     planned = await foresee.to_approve(engine, judged)
     needs = distinct(need for one in judged if one.asks and one.verdict is not None for need in one.verdict.needs)
-    sentences = dict.fromkeys(one.why for one in judged if one.asks)
     expires = shortest_expiry(needs, engine.limits.approval_timeout)
     if engine.spec.prompt_timeout is not None:
         expires = min(expires, engine.spec.prompt_timeout)
-    salt = secrets.token_hex(16)
-    why = "; ".join(sentences)
+    salt = secrets.token_bytes(16)
+    why = SEPARATOR.join(without_repeats(one.why for one in judged if one.asks))
     requester = approval_terms.uid_of(loop.submitted_by)
     if requester is None and not loop.managed and engine.person is not None:
         requester = engine.person.uid
@@ -179,10 +192,11 @@ async def put(
         question=_question(judged),
         context="; ".join(filter(None, (f"asked again: {again}" if again else "", why, decision.reasoning))),
         why=why,
+        again=again,
         needs=[approval_terms.required(need) for need in needs],
         actions=[_proposed(engine, one, row, decision, salt) for one, row in zip(judged, planned, strict=True)],
         summaries=[one.row.summary for one in judged],
-        salt=salt,
+        salt=salt.hex(),
         effects_digest=_bound(engine, judged, salt),
         observations_digest=digest_of_observations(engine, seen),
         requester=requester,
@@ -202,7 +216,7 @@ def _question(judged: Sequence[JudgedAction]) -> str:
 
 
 def _proposed(
-    engine: LoopContext, one: JudgedAction, row: action_units.NewAction, decision: Decision, salt: str
+    engine: LoopContext, one: JudgedAction, row: action_units.NewAction, decision: Decision, salt: bytes
 ) -> ProposedAction:
     return ProposedAction(
         n=one.row.n,
@@ -232,7 +246,7 @@ def why_unapproved(tx: Tx, prompt: Prompt) -> tuple[ApprovalRequest, str | None]
     if prompt.state is PromptState.DISMISSED:
         return request, f"the request for approval was dismissed; {missing}"
     if tx.now < request.deadline_at:
-        return request, f"they need an approval, and no person can be asked here; {missing}"
+        return request, f"no person can be asked in this run, which is not interactive; {missing}"
     return (
         request,
         f"not approved within {round(seconds_between(request.asked_at, request.deadline_at), 1):g} s; {missing}",
@@ -266,7 +280,8 @@ def still_rejected(
         return None
     if engine.journal.read(_is_outdated, request):
         return None
-    return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since"
+    again = f"; `ftl2ctl run-now {shlex.quote(engine.spec.name)}` asks again" if engine.is_served else ""
+    return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since{again}"
 
 
 def _would_do_more(judged: Sequence[JudgedAction], request: ApprovalRequest) -> bool:
@@ -307,7 +322,8 @@ async def use(
     votes = approval_terms.approvals_of(engine.journal.read(approval_rows.get_votes, request.id))
     terms = approval_terms.terms_of(request)
     why = (
-        why_not_askable(judged)
+        (None if _salt_of(request) else "what is stored of the request was changed: its salt is not hexadecimal")
+        or why_not_askable(judged)
         or _why_others_needed(terms, judged)
         or is_complete(terms, votes, now=engine.clock.now(), effects=effects, observations=observations)
     )
@@ -366,7 +382,7 @@ def grant(engine: LoopContext, judged: Sequence[JudgedAction], request: Approval
     ]
     engine.grants.effects = {one.digest: met for one, _ in running}
     engine.grants.places = {one.digest: shown.places or "" for one, shown in running}
-    engine.grants.salt = bytes.fromhex(request.salt)
+    engine.grants.salt = _salt_of(request)
 
 
 def revoke(engine: LoopContext) -> None:

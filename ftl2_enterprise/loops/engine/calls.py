@@ -51,8 +51,9 @@ def places_of(
     if not result.success:
         why = f"cannot resolve paths on {requested.host} for a policy rule: {result.error or 'it failed'}"
         return replace(result, error=why)
-    found: Mapping[str, Sequence[str]] = result.output["resolved"]
+    # This result is not redacted, so a path that is missing was not resolved.
+    found: Mapping[str, Sequence[str]] = result.output.get("resolved") or {}
     if not found.keys() >= set(paths):
-        # A path that contains a secret was redacted in the result.
-        return ModuleResult(success=False, error="cannot resolve a path that contains a secret")
+        why = f"cannot resolve paths on {requested.host} for a policy rule: its reply does not have all of them"
+        return ModuleResult(success=False, error=why)
     return {path: tuple(places) for path, places in found.items()}

@@ -12,7 +12,9 @@ import msgspec
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.core.sentences import SEPARATOR
 from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
+from ftl2_enterprise.gate.approvals import describe
 from ftl2_enterprise.gate.effects import EffectKind, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.calls import RequestedCall
@@ -182,13 +184,18 @@ def _settled(
     if verdict.ruling is Ruling.DENY:
         settled = ActionEvent.DENIED, verdict.reason
     elif verdict.ruling is Ruling.PREVIEW:
-        settled = ActionEvent.PREVIEWED, verdict.reason if verdict.needs else None
+        settled = ActionEvent.PREVIEWED, _asks(verdict) if verdict.needs else None
     return JudgedAction(
         row=_row(engine, action, n, host, origin, settled),
         params=action.params,
         effect=effect,
         verdict=verdict,
     )
+
+
+def _asks(verdict: Verdict) -> str:
+    """Why a previewed action would need an approval, and of whom."""
+    return SEPARATOR.join([verdict.reason, *(f"needs {describe(need)}" for need in verdict.needs)])
 
 
 def _row(

@@ -131,7 +131,8 @@ def _without_contents(diff: Any) -> Any:
 
 
 def _hidden(side: Any) -> Any:
-    return {**cast("Mapping[str, Any]", side), "hidden": "it has a secret"} if isinstance(side, Mapping) else side
+    hidden = {"size": None, "hidden": "it has a secret"}
+    return {**cast("Mapping[str, Any]", side), **hidden} if isinstance(side, Mapping) else side
 
 
 def _not_compared(why: str) -> str:

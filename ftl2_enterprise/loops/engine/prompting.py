@@ -165,7 +165,7 @@ def _decide(engine: LoopContext, prompt: Prompt, answer: str) -> None:
     assert engine.person is not None
     with _unless_settled(engine, prompt):
         if answer == UNATTENDED:
-            engine.journal.commit(prompt_rows.expire_prompt, prompt.id)
+            engine.journal.commit(prompt_rows.expire_prompt, prompt.id, unattended=True)
         else:
             engine.journal.commit(
                 approval_units.decide, prompt.id, engine.person, approved=answer == APPROVE, reason=None

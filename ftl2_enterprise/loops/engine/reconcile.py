@@ -13,6 +13,7 @@ import msgspec
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine import (
     approving,
     budget_prompt,
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
 
 
 WITHOUT_MODEL = "The model is not called: a person chose to continue without it. Only the check and the rules act."
+SHOWN_PAUSE = 1.0
+"""Seconds of the shortest pause that is reported."""
 STOPPED = RunEnd(outcome=None, reason="stopped")
 
 
@@ -367,15 +370,19 @@ async def _ask_or_act(
     paced = pacing.pace(engine, now, judged, decision)
     if paced.exhausted is not None:
         return _give_up(engine, iteration, stored, paced.exhausted, by=by)
+    _note_pause(engine, iteration, paced)
     if not await pacing.until_due(engine, paced.repeated):
         return STOPPED
     if paced.later:
         stored = msgspec.structs.replace(stored, reasoning=f"{stored.reasoning} {_named_later(paced.later)}")
+    later = len({one.row.n for one in paced.later} - {one.row.n for one in paced.due})
     rows, journal = await foresee.rows(engine, paced.due), engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
     ids: list[int] = []
     if rows:
-        ids = journal.commit(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
+        ids = journal.commit(
+            run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows, later=later
+        )
     else:
         # Nothing is done about this decision, so it is committed with the end of the iteration.
         journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
@@ -384,8 +391,17 @@ async def _ask_or_act(
     )
 
 
+def _note_pause(engine: LoopContext, iteration: Iteration, paced: pacing.Paced) -> None:
+    """Commit that the iteration is about to wait, so that people who watch it see why nothing happens."""
+    attempts = max((one.times for one in paced.repeated), default=0)
+    if (seconds := pacing.pause_before(engine, attempts)) < SHOWN_PAUSE:
+        return
+    calls = list(dict.fromkeys(f"{one.row.module} on {one.row.host}" for one in paced.due if one.row.event is None))
+    engine.journal.commit(run_units.note_delay, iteration, calls=calls, seconds=seconds, attempts=attempts)
+
+
 def _named_later(later: Sequence[execute.JudgedAction]) -> str:
-    named = ", ".join(dict.fromkeys(f"{one.row.module} on {one.row.host}" for one in later))
+    named = ", ".join(dict.fromkeys(f"{one.row.step or one.row.module} on {one.row.host}" for one in later))
     return f"Not repeated in this iteration: {named}."
 
 
@@ -455,12 +471,7 @@ async def _ask_for_approval(
     why = approving.why_not_askable(judged) or approving.still_rejected(engine, now.approval, seen, judged)
     if why is not None:
         return _end_unapproved(engine, iteration, why)
-    if (
-        again is None
-        and now.approval is not None
-        and now.approval.state in {ApprovalState.VOID, ApprovalState.EXPIRED}
-    ):
-        again = now.approval.reason
+    again = again or approval_terms.why_again(now.approval)
     await approving.put(engine, now.loop, iteration, decision, judged, by=by, seen=seen, again=again)
     return await _wait_for_answer(engine, iteration)
 

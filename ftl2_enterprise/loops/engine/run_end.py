@@ -74,6 +74,8 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     if not spent:
         return None
     last = so_far[-1].error or so_far[-1].reasoning
+    if (cause := _first_unmet(so_far[-1])) and cause not in (last or ""):
+        last = f"{last}; not as desired: {cause}" if last else cause
     if so_far[-1].outcome is IterationOutcome.RULE_FIRED and not so_far[-1].error:
         by = so_far[-1].decided_by
         last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last
@@ -81,9 +83,13 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
 
 
+def _first_unmet(last: Iteration) -> str | None:
+    """The first difference from the desired state that the iteration has found."""
+    return last.decision.unmet[0] if last.decision is not None and last.decision.unmet else None
+
+
 def _why_unseen(last: Iteration) -> str | None:
-    unmet = last.decision.unmet if last.decision is not None else []
-    return " ".join(filter(None, (last.reasoning, unmet[0] if unmet else None))) or None
+    return " ".join(filter(None, (last.reasoning, _first_unmet(last)))) or None
 
 
 def _blind(engine: LoopContext, now: LoopSnapshot, so_far: Sequence[Iteration]) -> RunEnd | None:

@@ -10,7 +10,13 @@ from ftl2_enterprise.core.lease import pid_of
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, RETRYABLE
 from ftl2_enterprise.loops.naming import check_name, name_for
-from ftl2_enterprise.loops.rows import loop_deletion, loop_names, loops as loop_rows, processes as process_rows
+from ftl2_enterprise.loops.rows import (
+    approvals as approval_rows,
+    loop_deletion,
+    loop_names,
+    loops as loop_rows,
+    processes as process_rows,
+)
 from ftl2_enterprise.loops.units import desired_state as desired_units
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
@@ -115,12 +121,16 @@ def cancel_loop(tx: Tx, request: CancelLoop) -> Loop:
 
 @unit
 def run_loop_now(tx: Tx, request: RunLoopNow) -> Loop:
-    """Let a resting loop reconcile now; a running or pending one does so already."""
+    """Let a resting loop reconcile now; a running or pending one does so already.
+
+    A person asks for it, so a loop asks again about what was rejected before.
+    """
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.desired is not Desired.RUN or loop.state is LoopState.PAUSED:
         raise _cannot("run", loop, f"{_ctl('resume', loop.name)} continues it", now=True)
     match loop.state:
         case LoopState.RESTING:
+            approval_rows.forget_rejection(tx, loop.id)
             loop_rows.change_loop(tx, loop.id, next_run_at=tx.now, restart_at=None, updated_at=tx.now)
             tx.emit(LoopDue(next_run_at=tx.now), subject=loop_subject(loop.id))
         case LoopState.PENDING | LoopState.RUNNING:

@@ -113,7 +113,10 @@ def approval_of(tx: Tx, prompt: Prompt) -> ApprovalDetail | None:
     votes = approval_rows.get_votes(tx, request.id)
     is_open = request.state is ApprovalState.OPEN
     return ApprovalDetail(
-        request=request, votes=votes, missing=approval_terms.missing(request, votes) if is_open else None
+        request=request,
+        votes=votes,
+        missing=approval_terms.missing(request, votes) if is_open else None,
+        again=approval_terms.why_again(approval_rows.previous(tx, request)),
     )
 
 

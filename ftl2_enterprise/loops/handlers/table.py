@@ -34,14 +34,15 @@ READS: dict[Verb, Read] = {
     verbs.ShowPrompt: prompt_handlers.show_prompt,
     verbs.ListHosts: query_handlers.list_hosts,
     verbs.FindHostKeys: host_handlers.find_host_keys,
+    verbs.FindTarget: host_handlers.find_target,
     verbs.ListResources: query_handlers.list_resources,
     verbs.ListRules: rule_handlers.list_rules,
     verbs.ShowRule: rule_handlers.show_rule,
     verbs.CheckPolicy: policy_handlers.check_policy,
     verbs.ShowPolicy: policy_handlers.show_policy,
 }
-"""Read-only handlers; they read the database and the table of children. Those of rules, policy and keys of hosts also
-read files.
+"""Read-only handlers; they read the database and the table of children. Those of rules, policy, keys and names of
+hosts also read files.
 """
 
 WRITES: dict[Verb, Unit[..., Any]] = {

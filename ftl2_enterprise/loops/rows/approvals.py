@@ -37,6 +37,12 @@ _USED_BY = Prepared(_APPROVALS.select().where(approvals.c.used_by == bindparam("
 _LATEST = Prepared(
     _APPROVALS.select().where(approvals.c.loop_id == bindparam("of")).order_by(approvals.c.id.desc()).limit(1)
 )
+_BEFORE = Prepared(
+    _APPROVALS.select()
+    .where(approvals.c.loop_id == bindparam("of"), approvals.c.id < bindparam("before"))
+    .order_by(approvals.c.id.desc())
+    .limit(1)
+)
 _VOTES_OF = Prepared(
     _VOTES.select().where(approval_votes.c.approval_id == bindparam("of")).order_by(approval_votes.c.id)
 )
@@ -108,6 +114,11 @@ def latest(tx: Tx, loop_id: int) -> ApprovalRequest | None:
     return _first(_LATEST.rows(tx, {"of": loop_id}))
 
 
+def previous(tx: Tx, request: ApprovalRequest) -> ApprovalRequest | None:
+    """The request of the same loop before this one."""
+    return _first(_BEFORE.rows(tx, {"of": request.loop_id, "before": request.id}))
+
+
 def get_votes(tx: Tx, approval_id: int) -> list[ApprovalVote]:
     """The decisions about a request, oldest first."""
     return _VOTES.all(_VOTES_OF.rows(tx, {"of": approval_id}))
@@ -142,6 +153,16 @@ def void_unused(tx: Tx, loop_id: int, reason: str) -> None:
     request = latest(tx, loop_id)
     if request is not None and request.state in {ApprovalState.OPEN, ApprovalState.APPROVED}:
         void(tx, request, reason)
+
+
+def forget_rejection(tx: Tx, loop_id: int) -> None:
+    """Let the loop ask again about what people have rejected last, if they have."""
+    request = latest(tx, loop_id)
+    if request is not None and request.state is ApprovalState.REJECTED:
+        who = (tx.actor or "a person").partition(" (")[0]
+        reason = f"{request.reason}; then {who} had the loop run again"
+        transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.VOIDED, reason=reason)
+        _emit(tx, request, ApprovalVoided, reason=reason)
 
 
 def use(tx: Tx, request: ApprovalRequest, iteration_id: int, approved_by: Sequence[str]) -> None:

@@ -108,9 +108,12 @@ def answer_prompt(tx: Tx, prompt_id: int, answer: str, answered_by: str | None) 
 
 
 @unit
-def expire_prompt(tx: Tx, prompt_id: int) -> Prompt:
-    """Close a prompt that has passed its deadline without an answer. Raises Problem(conflict) when it is closed."""
-    return _close(tx, prompt_id, PromptEvent.EXPIRED, {})
+def expire_prompt(tx: Tx, prompt_id: int, *, unattended: bool = False) -> Prompt:
+    """Close a prompt without an answer: its deadline has passed, or, `unattended`, there is no person to ask.
+
+    Raises Problem(conflict) when it is closed.
+    """
+    return _close(tx, prompt_id, PromptEvent.EXPIRED, {}, unattended=unattended)
 
 
 @unit
@@ -187,7 +190,7 @@ def _find(tx: Tx, prompt_id: int) -> Prompt | None:
     return _PROMPTS.get(tx, prompt_id) if prompt_id < BEYOND else None
 
 
-def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any]) -> Prompt:
+def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], *, unattended: bool = False) -> Prompt:
     before = get_prompt(tx, prompt_id)
     if before.state is not PromptState.OPEN:
         by = f" by {before.answered_by}" if before.answered_by else ""
@@ -196,11 +199,11 @@ def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any]) -
     transition(tx, PROMPT, prompts, prompt_id, event, **values)
     add_to_loop(tx, before.loop_id, open_prompts=-1)
     prompt = get_prompt(tx, prompt_id)
-    tx.emit(_closed(prompt, event), subject=loop_subject(prompt.loop_id))
+    tx.emit(_closed(prompt, event, unattended=unattended), subject=loop_subject(prompt.loop_id))
     return prompt
 
 
-def _closed(prompt: Prompt, event: PromptEvent) -> PromptFact:
+def _closed(prompt: Prompt, event: PromptEvent, *, unattended: bool) -> PromptFact:
     """The fact that the prompt was closed by the event."""
     match event:
         case PromptEvent.ANSWERED:
@@ -212,7 +215,7 @@ def _closed(prompt: Prompt, event: PromptEvent) -> PromptFact:
                 answered_by=prompt.answered_by,
             )
         case PromptEvent.EXPIRED:
-            return PromptExpired(iteration_id=prompt.iteration_id, prompt_id=prompt.id)
+            return PromptExpired(iteration_id=prompt.iteration_id, prompt_id=prompt.id, unattended=unattended)
         case PromptEvent.DISMISSED:
             return PromptDismissed(iteration_id=prompt.iteration_id, prompt_id=prompt.id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import IntegrityError
 
-from ftl2_enterprise.core.clock import iso
+from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.core.problem import Code, Problem, conflict
 from ftl2_enterprise.gate.approvals import describe, is_complete, why_not_allowed
 from ftl2_enterprise.loops import approval_terms
@@ -60,6 +60,7 @@ def ask(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by
             for one, summary in zip(new.actions, new.summaries, strict=True)
         ],
         why=new.why,
+        again=new.again,
         needs=[describe(need) for need in approval_terms.terms_of(request).needs],
         deadline_at=new.deadline_at,
     )
@@ -87,7 +88,7 @@ def decide(tx: Tx, prompt_id: int, caller: Caller, *, approved: bool, reason: st
         raise conflict(f"cannot {verb} prompt {prompt_id}: it is {state} already{why}")
     if not request.asked_at <= tx.now < request.deadline_at:
         raise conflict(
-            f"cannot {verb} prompt {prompt_id}: it had to be decided before {iso(request.deadline_at)}",
+            f"cannot {verb} prompt {prompt_id}: it had to be decided before {moment(request.deadline_at)}",
             "it is asked again if it is still needed",
         )
     terms = approval_terms.terms_of(request)

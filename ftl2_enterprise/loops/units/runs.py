@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ftl2_enterprise.core.clock import Instant, after
+from ftl2_enterprise.loops.approval_terms import NOT_NEEDED
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -30,6 +31,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     FailedObservation,
     IterationChecked,
     IterationDecided,
+    IterationDelayed,
     IterationEnded,
     IterationObserved,
     IterationStarted,
@@ -192,7 +194,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
     }
     if not by_check:
         values |= {"audited_at": tx.now, "next_observations": decision.observe}
-    approval_rows.void_unused(tx, loop.id, "nothing is out of place any more")
+    approval_rows.void_unused(tx, loop.id, NOT_NEEDED)
     outcome = IterationOutcome.CHECK_HELD if by_check else IterationOutcome.CONVERGED
     end_iteration(tx, iteration, generation, outcome, loop_values=values)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
@@ -273,8 +275,12 @@ def record_decision(
     *,
     by: str,
     actions: list[action_units.NewAction],
+    later: int = 0,
 ) -> list[int]:
-    """Commit the decision with a row for each of its actions, before any of them is executed; returns their ids."""
+    """Commit the decision with a row for each of its actions, before any of them is executed; returns their ids.
+
+    `later` of its actions are left for a later iteration, without a row.
+    """
     decided = IterationDecided(
         iteration_id=iteration.id,
         by=by,
@@ -285,6 +291,7 @@ def record_decision(
         actions=[DecidedAction(module=one.module, host=one.host, reason=one.reason) for one in decision.actions],
         observe=[spec.name for spec in decision.observe],
         unmet=decision.unmet,
+        later=later,
     )
     tx.emit(decided, subject=loop_subject(iteration.loop_id))
     loop_rows.move_iteration(
@@ -300,6 +307,13 @@ def record_decision(
         note_condition(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)
     return [action_units.insert_action(tx, iteration, action, of) for action in actions]
+
+
+@unit
+def note_delay(tx: Tx, iteration: Iteration, *, calls: list[str], seconds: float, attempts: int) -> None:
+    """Record that the iteration waits before it repeats something."""
+    fact = IterationDelayed(iteration_id=iteration.id, calls=calls, seconds=seconds, attempts=attempts)
+    tx.emit(fact, subject=loop_subject(iteration.loop_id))
 
 
 @unit

@@ -103,6 +103,8 @@ class NewApproval(Wire, frozen=True):
     observations_digest: str
     requester: int | None
     deadline_at: Instant
+    again: str | None = None
+    """Why people are asked again, if an earlier request ended without a decision that counts."""
 
 
 class ApprovalVote(Wire, frozen=True):
@@ -129,3 +131,5 @@ class ApprovalDetail(Wire, frozen=True):
     votes: list[ApprovalVote] = []
     missing: str | None = None
     """Who still has to agree, as a sentence; null if no one."""
+    again: str | None = None
+    """Why people were asked again, as a sentence; null if no earlier request was about to be used."""

@@ -70,6 +70,15 @@ class HostKeys(Wire, frozen=True):
     keys: list[RecordedKey]
 
 
+class TargetMatch(Wire, frozen=True):
+    """Whether a name is one of a host, a group or an address that loops know."""
+
+    known: bool | None
+    """Null if that is not known: an inventory is a program, or cannot be read."""
+    close: list[str] = []
+    """Names that are spelled alike, the closest first."""
+
+
 class KeyLine(Wire, frozen=True):
     """A key of a host."""
 

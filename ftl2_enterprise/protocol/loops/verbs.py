@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from ftl2_enterprise.protocol.loops.hosts import LONGEST_KEY, MOST_KEYS, HostKeys, TrustResult
+from ftl2_enterprise.protocol.loops.hosts import LONGEST_KEY, MOST_KEYS, HostKeys, TargetMatch, TrustResult
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopSpec, Prompt
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyQuestion
 from ftl2_enterprise.protocol.loops.replies import (
@@ -335,6 +335,12 @@ class FindHostKeys(Request[HostKeys], frozen=True, tag="host.find-keys"):
     """An absolute path."""
 
 
+class FindTarget(Request[TargetMatch], frozen=True, tag="host.find"):
+    """Whether a loop that has not ended has a host, a group or an address of that name, as a freeze compares it."""
+
+    name: Reference
+
+
 class ListResources(Request[list[ResourceLine]], frozen=True, tag="resource.list"):
     """Resources of loops, by loop and name."""
 
@@ -371,6 +377,7 @@ VERBS = (
     ShowPolicy,
     ListHosts,
     FindHostKeys,
+    FindTarget,
     TrustHost,
     ListResources,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.core.clock import Instant, moment, seconds_between
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState
 from ftl2_enterprise.protocol.loops.verbs import ListActions
 from ftl2_enterprise.render.loops.diffs import diff_lines
@@ -18,7 +18,6 @@ from ftl2_enterprise.render.text import (
     duration,
     last_lines,
     line,
-    moment,
     one_line,
     quoted,
 )

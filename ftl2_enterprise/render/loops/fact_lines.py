@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.facts import (
         ActionFact,
         IterationChecked,
+        IterationDelayed,
         IterationEnded,
         IterationObserved,
         LoopFrozen,
@@ -93,6 +94,16 @@ def iteration_checked(fact: IterationChecked) -> list[Line]:
     if fact.held:
         return [line(("the recorded check holds", Role.FAINT), indent=INDENT)]
     return [line("the recorded check does not hold", indent=INDENT), *unmet(fact.unmet)]
+
+
+def iteration_delayed(fact: IterationDelayed) -> list[Line]:
+    """That the loop waits before it repeats something."""
+    more = f" and {len(fact.calls) - 1} more" if len(fact.calls) > 1 else ""
+    what = f"{one_line(fact.calls[0], 160) if fact.calls else 'it'}{more}"
+    tried = count(fact.attempts, "attempt")
+    return [
+        line((f"waits at most {duration(fact.seconds)} to repeat {what}, after {tried}", Role.FAINT), indent=INDENT)
+    ]
 
 
 def unmet(items: Sequence[str]) -> list[Line]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.core.clock import Instant, moment, seconds_between
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration, IterationOutcome, Loop, Prompt
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts
 from ftl2_enterprise.render.loops.actions import action_lines
@@ -19,7 +19,6 @@ from ftl2_enterprise.render.text import (
     dollars,
     duration,
     line,
-    moment,
     one_line,
     person,
     quoted,

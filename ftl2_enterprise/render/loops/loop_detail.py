@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.core.clock import Instant, moment, seconds_between
 from ftl2_enterprise.core.freeze import FreezeScope
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, PromptKind
@@ -25,7 +25,6 @@ from ftl2_enterprise.render.text import (
     dollars,
     duration,
     line,
-    moment,
     one_line,
     person,
     quoted,

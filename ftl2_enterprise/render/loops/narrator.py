@@ -18,6 +18,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ApprovalRequested,
     IterationChecked,
     IterationDecided,
+    IterationDelayed,
     IterationEnded,
     IterationObserved,
     IterationStarted,
@@ -51,6 +52,7 @@ from ftl2_enterprise.render.loops.prompts import (
     SHOWN_ACTIONS,
     action_line,
     answered,
+    asked_again,
     more_actions,
     question,
     terms,
@@ -117,6 +119,8 @@ class Narrator:
                 return fact_lines.iteration_observed(fact)
             case IterationChecked():
                 return fact_lines.iteration_checked(fact)
+            case IterationDelayed():
+                return fact_lines.iteration_delayed(fact)
             case IterationDecided():
                 return self._iteration_decided(fact)
             case IterationEnded():
@@ -169,7 +173,7 @@ class Narrator:
                 self._settled.add(fact.prompt_id)
                 return [answered(fact.answer, fact.answered_by)]
             case PromptExpired():
-                return self._prompt_expired(fact.prompt_id)
+                return self._prompt_expired(fact.prompt_id, unattended=fact.unattended)
             case PromptDismissed():
                 return self._prompt_dismissed(fact.prompt_id)
             case StateChanged():
@@ -248,7 +252,9 @@ class Narrator:
         if reasoning := one_line(fact.reasoning, 400):
             lines.append(line((f"{by}: ", Role.ACCENT), reasoning, indent=INDENT))
         if fact.actions:
-            lines.append(line((f"{by} proposes {count(len(fact.actions), 'action')}", Role.FAINT), indent=INDENT))
+            later = f", {fact.later} of them for a later iteration" if fact.later else ""
+            proposed = f"{by} proposes {count(len(fact.actions), 'action')}{later}"
+            lines.append(line((proposed, Role.FAINT), indent=INDENT))
         if fact.blocked:
             text = f": {one_line(fact.blocked, 400)}"
             lines.append(line(symbol("■", Role.BAD), ("blocked", Role.BAD), text, indent=INDENT))
@@ -368,13 +374,17 @@ class Narrator:
             )
             for one in fact.actions[:SHOWN_ACTIONS]
         ]
-        return [*shown, *more_actions(len(fact.actions)), *terms([fact.why], fact.needs)]
+        asked = asked_again(fact.again, indent=DEEPER)
+        return [*shown, *more_actions(len(fact.actions)), *asked, *terms([fact.why], fact.needs)]
 
-    def _prompt_expired(self, prompt_id: int) -> list[Line]:
+    def _prompt_expired(self, prompt_id: int, *, unattended: bool = False) -> list[Line]:
         self._settled.add(prompt_id)
-        return [
-            line(symbol("!", Role.WARNING), ("the prompt expired without an answer", Role.WARNING), indent=INDENT)
-        ]
+        what = (
+            "no person was asked: this run is not interactive"
+            if unattended
+            else "the prompt expired without an answer"
+        )
+        return [line(symbol("!", Role.WARNING), (what, Role.WARNING), indent=INDENT)]
 
     def _prompt_dismissed(self, prompt_id: int) -> list[Line]:
         self._settled.add(prompt_id)

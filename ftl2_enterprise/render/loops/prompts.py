@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftl2_enterprise.core.clock import moment
+from ftl2_enterprise.core.sentences import without_repeats
 from ftl2_enterprise.protocol.loops.approvals import REJECT, ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import ListPrompts
 from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.standing import until
 from ftl2_enterprise.render.table import Column, cell, table
-from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, moment, one_line, person, symbol
+from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, person, symbol
 from ftl2_enterprise.render.view import ViewContent, offer
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ SHORT = 120
 """Characters of the parameters of an action in a list."""
 INTERNAL = "manifest:files"
 """The observation by which a manifest reads its own files."""
+WITHOUT_EFFECT = {ApprovalState.VOID, ApprovalState.EXPIRED}
+"""States of a request that ended without its actions, whatever people agreed to before."""
+UNTIL = "none of its actions is executed, and the loop asks about them again when something changes"
+"""What follows from a rejection."""
 UNHELPFUL = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
 """Fields of a module's result that do not help to answer a prompt."""
 COLUMNS = (
@@ -102,9 +108,15 @@ def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
         )
         for one in actions[:SHOWN_ACTIONS]
     ]
-    why = dict.fromkeys(one.asks for one in actions if one.asks)
+    why = without_repeats(one.asks for one in actions if one.asks)
     needs = terms(why, map(who, approval.request.needs))
-    return [*lines, *more_actions(len(actions)), *needs, *_consents(approval, indent=DEEPER)]
+    asked = asked_again(approval.again, indent=DEEPER)
+    return [*lines, *more_actions(len(actions)), *asked, *needs, *_consents(approval, indent=DEEPER)]
+
+
+def asked_again(why: str | None, *, indent: int) -> list[Line]:
+    """Why people are asked although they were asked before; nothing if they were not."""
+    return [line(("asked again: ", Role.WARNING), one_line(why, 300), indent=indent)] if why else []
 
 
 def terms(why: Iterable[str], needs: Iterable[str], *, indent: int = DEEPER) -> list[Line]:
@@ -134,17 +146,25 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
     lines += terms([], map(who, request.needs), indent=INDENT)
     lines += _consents(approval, indent=INDENT)
     if request.reason:
-        lines.append(line((one_line(request.reason, 300), Role.WARNING), indent=INDENT))
+        lines.append(line((one_line(_end(approval), 400), Role.WARNING), indent=INDENT))
     if request.state is ApprovalState.OPEN:
         lines.append(line(("expires: ", Role.FAINT), moment(request.deadline_at), indent=INDENT))
     return lines
 
 
+def _end(approval: ApprovalDetail) -> str:
+    """Why the request has ended without its actions; an approval that does not count is named."""
+    request = approval.request
+    counted = request.state not in WITHOUT_EFFECT or not any(vote.approved for vote in approval.votes)
+    return (request.reason or "") if counted else f"the approval does not count: {request.reason}"
+
+
 def _consents(approval: ApprovalDetail, *, indent: int) -> list[Line]:
     """Who has agreed already."""
+    is_void = approval.request.state in WITHOUT_EFFECT
     return [
         line(
-            symbol("✔", Role.GOOD),
+            symbol("-", Role.FAINT) if is_void else symbol("✔", Role.GOOD),
             f"approved by {one_line(vote.name, 80)}",
             (f": {one_line(vote.reason, 200)}" if vote.reason else "", Role.FAINT),
             indent=indent,
@@ -167,7 +187,7 @@ def who(need: RequiredPeople) -> str:
 def decided(prompt: Prompt, approval: ApprovalDetail | None) -> Line:
     """The reply to a person who approved or rejected actions."""
     if prompt.answer == REJECT:
-        return line(symbol("⊘", Role.WARNING), f"prompt {prompt.id}: rejected; none of its actions is executed")
+        return line(symbol("⊘", Role.WARNING), f"prompt {prompt.id}: rejected; {UNTIL}")
     if approval is not None and approval.missing is not None:
         return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {approval.missing}")
     then = "the loop observes again, and executes the actions if nothing has changed"
@@ -207,13 +227,18 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
         more = len(seen) - SHOWN_OBSERVATIONS
         if more > 0:
             shown.append(line((f"and {more} more", Role.FAINT), indent=DEEPER))
-    if prompt.state is not PromptState.OPEN:
+    if prompt.state is not PromptState.OPEN and not _is_without_effect(detail.approval):
         shown.append(
             answered(prompt.answer, prompt.answered_by)
             if prompt.answer is not None
             else line((f"{prompt.state} without an answer", Role.WARNING), indent=INDENT)
         )
     return shown
+
+
+def _is_without_effect(approval: ApprovalDetail | None) -> bool:
+    """Whether it is a request that ended without its actions, of which the reason is shown."""
+    return approval is not None and approval.request.state in WITHOUT_EFFECT and bool(approval.request.reason)
 
 
 def _desired(detail: PromptDetail) -> str:
@@ -263,11 +288,11 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
             cell((str(one.prompt.id), Role.STRONG)),
             cell(one_line(one.loop, 80)),
             cell((ago(one.prompt.asked_at, now), Role.FAINT)),
-            cell(str(one.prompt.state) if settled else "-"),
+            cell(_state(one) if settled else "-"),
             cell(one_line(one.prompt.question, 300)),
             cell(one_line(" | ".join(one.prompt.options), 120) or ("a secret" if one.prompt.secret else "any text")),
             cell(until(one.prompt.deadline_at, now) if one.prompt.deadline_at and not settled else "-"),
-            cell(one_line(one.prompt.answer, 120) if one.prompt.answer is not None else "-"),
+            cell(one_line(_answer(one), 120)),
         ]
         for one in found
     ]
@@ -278,6 +303,19 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
             shown += [line(*what, indent=INDENT), *short_action_lines(one.approval)]
         shown.append(offer(reader, "answer the oldest", f"answer {found[0].prompt.id}"))
     return shown
+
+
+def _state(one: PromptLine) -> str:
+    """The state of the prompt; of a request for approval that is settled, how it ended."""
+    is_open = one.approval is None or one.approval.request.state is ApprovalState.OPEN
+    return str(one.prompt.state if is_open or one.approval is None else one.approval.request.state)
+
+
+def _answer(one: PromptLine) -> str:
+    """The answer; of an approval that does not count, why it does not."""
+    if one.approval is not None and _is_without_effect(one.approval):
+        return _end(one.approval)
+    return one.prompt.answer if one.prompt.answer is not None else "-"
 
 
 def open_prompt_lines(reader: ViewReader, prompts: Sequence[PromptLine], *, most: int = 5) -> list[Line]:

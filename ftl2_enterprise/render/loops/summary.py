@@ -24,7 +24,8 @@ def summary(
     lines += [_next("answer", f"{command(f'respond {prompt.id}')} {_example(prompt)}") for prompt in prompts]
     name = quoted(loop.name)
     if loop.state in RESUMABLE:
-        lines.append(_next("resume", command(f"run --resume {name}")))
+        where = "   # on a terminal, where it asks" if loop.outcome is Outcome.UNAPPROVED else ""
+        lines.append(_next("resume", command(f"run --resume {name}") + where))
     elif loop.outcome is Outcome.PREVIEWED:
         words = (
             "no action was executed; checks ran as they are written"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.protocol.fact import type_of
-from ftl2_enterprise.render.text import Line, Role, fields_text, line, moment, one_line, person
+from ftl2_enterprise.render.text import Line, Role, fields_text, line, one_line, person
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event

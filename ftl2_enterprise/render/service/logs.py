@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.protocol.service.log_fields import not_for_people
-from ftl2_enterprise.render.text import Line, Role, clean, fields_text, line, moment, one_line
+from ftl2_enterprise.render.text import Line, Role, clean, fields_text, line, one_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.service.verbs import LogLine

@@ -12,19 +12,20 @@ from ftl2_enterprise.loops.handlers import rules as rule_handlers
 from ftl2_enterprise.loops.naming import check_name
 from ftl2_enterprise.loops.rules.files import RuleFile, find, rule_files
 from ftl2_enterprise.loops.settings import LoopSettings
-from ftl2_enterprise.protocol.loops.hosts import HostKeys
+from ftl2_enterprise.protocol.loops.hosts import HostKeys, TargetMatch
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
 from ftl2_enterprise.protocol.loops.verbs import (
     CheckPolicy,
     DisableRule,
     EnableRule,
     FindHostKeys,
+    FindTarget,
     ListRules,
     ShowPolicy,
     ShowRule,
     SubmitLoop,
 )
-from ftl2_enterprise.wiring.loops import build, host_trust, policy_check, rules as loop_rules
+from ftl2_enterprise.wiring.loops import build, host_names, host_trust, policy_check, rules as loop_rules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,8 +54,17 @@ def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
 
 
 def gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:
-    """The functions that read files for the verbs of rules, of policy and of keys of hosts."""
-    return _rule_gathers(settings, database) | _policy_gathers(settings, database) | {FindHostKeys: _host_keys}
+    """The functions that read files for the verbs of rules, of policy, and of keys and names of hosts."""
+
+    def match(request: FindTarget) -> TargetMatch:
+        with database.read() as tx:
+            return host_names.match(tx, request.name)
+
+    async def matched(request: FindTarget) -> TargetMatch:
+        return await _in_time(asyncio.to_thread(match, request), "the inventories", "check their file systems")
+
+    files = {FindHostKeys: _host_keys, FindTarget: matched}
+    return _rule_gathers(settings, database) | _policy_gathers(settings, database) | files
 
 
 async def _host_keys(request: FindHostKeys) -> HostKeys:

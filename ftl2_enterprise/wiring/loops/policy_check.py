@@ -28,14 +28,14 @@ from ftl2_enterprise.loops.engine.context import TOO_LATE, effect_of, model_effe
 from ftl2_enterprise.loops.engine.inventory_state import restore_hosts
 from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
-from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.secrets import parse_bindings
 from ftl2_enterprise.loops.settings import ObservationSettings
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyAnswer, PolicyInForce, PolicyRuleLine
 from ftl2_enterprise.store.freeze_files import FreezeFiles
-from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.loops import build, host_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import PolicyRule
     from ftl2_enterprise.loops.secrets import Bindings
-    from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.protocol.loops.policy import PolicyQuestion
     from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
     from ftl2_enterprise.store.tx import Tx
@@ -54,9 +53,6 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds in which a host has to resolve paths."""
 MOST_WARNINGS = 50
-MOST_INVENTORIES = 50
-"""More are not read for warnings."""
-MOST_HOSTS = 10_000
 DECIDE = "decide"
 """The purpose of a request to a model, unless it has another one."""
 
@@ -86,15 +82,18 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
     modules = Ftl2Modules(inventory_files.load(spec.inventory), work_dir=work_dir, redact=str)
     if tx is not None and loop is not None:
         restore_hosts(tx, loop.id, modules)
+    found = build.policies(spec, settings, in_service=in_service)
     return _Calls(
         modules=modules,
         context=GateContext(
-            policies=[found for _, found in build.policies(spec, settings, in_service=in_service)],
+            policies=[policy for _, policy in found],
             defaults=build.defaults(settings),
             dry_run=spec.dry_run,
             run_checks=spec.run_checks,
             remediation=Remediation(spec.remediation.value),
             unfenced_commands=settings.section(ObservationSettings).unfenced_commands,
+            # The engine holds everything then, so the answer is not that a rule denies it.
+            freezes=gate_freezes.with_unusable((), next(policy.problem for _, policy in found if policy.is_site)),
         ),
         bindings=parse_bindings(spec.secrets, in_service=in_service),
         subject=loop_subject(loop.id if loop is not None else 0),
@@ -116,7 +115,7 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
     hosts: frozenset[str] | None = None
     if tx is not None and any("host" in rule.match for _, policy in found for rule in policy.rules):
         with contextlib.suppress(Problem):
-            hosts = host_names(tx, loop)
+            hosts = host_names.every_name(tx, loop)
     return PolicyInForce(
         rules=rules,
         revision=site.revision,
@@ -128,26 +127,6 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
             for sentence in unknown_names.warnings(policy.rules, hosts, STATE_OPS)
         ][:MOST_WARNINGS],
     )
-
-
-def host_names(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
-    """All names of the hosts of a loop, or of all loops that have not ended. Raises Problem.
-
-    None if they are not known: an inventory is a program, or there is none.
-    """
-    given = [loop.spec.inventory] if loop is not None else loop_rows.inventories(tx)
-    if not given or len(given) > MOST_INVENTORIES:
-        return None
-    if any(path is not None and Path(path).is_file() and inventory_files.is_program(Path(path)) for path in given):
-        return None
-    names: set[str] = set()
-    for inventory in map(inventory_files.load, given):
-        names.update(inventory.groups)
-        for host in ("localhost", *(one.name for one in inventory.hosts())):
-            names.update(inventory.identity(host).every_name)
-    for _, host in host_rows.hosts_by_loop(tx, None if loop is None else loop.id, limit=MOST_HOSTS):
-        names.update(filter(None, (host.name, host.ansible_host, *host.groups)))
-    return frozenset(names)
 
 
 def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:

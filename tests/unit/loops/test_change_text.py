@@ -60,6 +60,13 @@ def test_what_is_not_shown_has_its_reason() -> None:
     assert lines(output) == ["content: none -> 7 bytes, not shown: it is not text"]
 
 
+def test_the_size_of_what_is_withheld_is_not_shown_either() -> None:
+    after = {"size": None, "hidden": "other users cannot read the file"}
+    for before, what in ((None, "new"), (after, "differs"), ({"size": 16, "content": "x"}, "differs")):
+        output = {"changed": True, "diff": {"path": "/a", "before": before, "after": after, "same_content": False}}
+        assert lines(output) == [f"content: {what}, not shown: other users cannot read the file"]
+
+
 def test_no_change_is_reported() -> None:
     assert lines({"changed": False}) == ["nothing would change"]
 

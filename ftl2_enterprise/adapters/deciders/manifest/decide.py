@@ -247,7 +247,7 @@ class _ManifestDecision:
         else:
             parts = ["Not every step could be observed."]
         if now:
-            parts.append(f"Acting on: {', '.join(now)}.")
+            parts.append(f"To do: {', '.join(now)}.")
         if waiting := [name for name in out if name not in now]:
             parts.append(f"Waiting for required steps: {', '.join(waiting)}.")
         if unanswered:

@@ -84,7 +84,8 @@ def changes(
 
 
 def _side(content: bytes | None, status: dict[str, int], limit: int, *, private: str | None) -> dict[str, Any]:
-    side: dict[str, Any] = {"size": status["size"]}
+    # The length of a secret is a part of it.
+    side: dict[str, Any] = {"size": None if private else status["size"]}
     if "mode" in status:
         side["mode"] = f"{status['mode']:04o}"
     if "uid" in status:

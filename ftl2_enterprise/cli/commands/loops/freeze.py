@@ -44,7 +44,7 @@ def run(session: CliSession, given: GivenValues) -> int:
     if given.has("json"):
         session.document(document(found[0]))
     else:
-        session.out.print(freeze_lines(found, now))
+        session.out.print([*freeze_lines(found, now), *freezing.warnings(session, made)])
     return 0
 
 

@@ -31,7 +31,7 @@ COMMAND = Command(
     options=(REASON,),
     details=(
         "The loop does not ask about the same actions again until what it observes or what it would do has changed, "
-        "or, if the loop has ended, until it is retried."
+        "or a person has it run again: `run-now` if it rests, `retry` if it has ended."
     ),
     examples=(Example('reject 12 --reason "not during business hours"'),),
 )

@@ -14,5 +14,6 @@ COMMAND = Command(
     verbs=(RunLoopNow,),
     arguments=(LOOP,),
     options=(control.WAIT,),
+    details="If people have rejected its actions, it asks about them again.",
     examples=(Example("run-now web"), Example("run-now web --wait")),
 )

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, Example, Option, limit
+from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.ctl.subjects import HISTORY, SUBJECT, SUBJECT_HELP, SubjectNames
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.service.verbs import ListEvents, WatchEvents
@@ -25,9 +26,11 @@ LIMIT = 30
 def run(session: CtlSession, given: GivenValues) -> int:
     """Show events; with --follow, also new ones as they come."""
     subject, after = given.maybe("subject"), given.maybe_number("after")
-    page = session.call(
-        ListEvents(subject=subject, after=after or 0, newest=after is None, limit=given.number("limit", LIMIT))
-    )
+    request = ListEvents(subject=subject, after=after or 0, newest=after is None, limit=given.number("limit", LIMIT))
+    try:
+        page = session.call(request)
+    except Problem as problem:
+        raise _with_hint(session, problem) from None
     follows = given.has("follow")
     if session.wants_json and not follows:
         session.document(page)
@@ -48,6 +51,14 @@ def run(session: CtlSession, given: GivenValues) -> int:
         for event in events:
             _show(session, event, names)
     return 0
+
+
+def _with_hint(session: CtlSession, problem: Problem) -> Problem:
+    """The problem; one about an unknown subject with the advice for a person who gave the name of a host."""
+    if problem.code is not Code.NOT_FOUND:
+        return problem
+    about_hosts = f"events are not recorded by host: `{session.command('hosts')}` lists hosts with their loops"
+    return Problem(problem.code, problem.message, hint="; ".join(filter(None, (problem.hint, about_hosts))))
 
 
 def _show(session: CtlSession, event: Event, names: SubjectNames) -> None:

@@ -52,6 +52,8 @@ class ApprovalRequested(ApprovalFact, frozen=True, tag="approval.requested"):
     """Who must agree."""
     deadline_at: Instant
     """When the request expires."""
+    again: str | None = None
+    """Why people are asked again, if they were asked before; else null."""
 
 
 class ApprovalGiven(ApprovalFact, frozen=True, tag="approval.given"):
@@ -90,10 +92,12 @@ class ApprovalExpired(ApprovalFact, frozen=True, tag="approval.expired"):
 
 
 class ApprovalVoided(ApprovalFact, frozen=True, tag="approval.voided"):
-    """Something changed that the request was bound to; none of the actions is executed with it."""
+    """Something changed that the request was bound to, so that none of the actions is executed with it; or a person
+    lets the loop ask again about what was rejected.
+    """
 
     reason: str
-    """What changed."""
+    """What changed, or who lets it ask again."""
 
 
 class ApprovalUsed(ApprovalFact, frozen=True, tag="approval.used"):

@@ -94,10 +94,23 @@ class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
     """The question to a person."""
     actions: list[DecidedAction] = []
     """The actions to execute."""
+    later: int = 0
+    """How many of them are left for a later iteration, because they were tried a moment ago or often enough."""
     observe: list[str] = []
     """The names of the observations that the next iteration makes."""
     unmet: list[str] = []
     """Differences from the desired state, one line each."""
+
+
+class IterationDelayed(IterationFact, frozen=True, tag="iteration.delayed"):
+    """The iteration waits before it repeats what was executed earlier in the run."""
+
+    calls: list[str]
+    """Modules and hosts of what it is about to execute."""
+    seconds: float
+    """It waits at most so long: the pause began with the end of the last attempt."""
+    attempts: int
+    """How often the most frequent of them was executed in the run."""
 
 
 class IterationEnded(IterationFact, frozen=True, tag="iteration.ended"):

@@ -57,6 +57,9 @@ class PromptExpired(PromptFact, frozen=True, tag="prompt.expired"):
 
     level: ClassVar[LogLevel] = "warning"
 
+    unattended: bool = False
+    """It was closed before the deadline: it asks for an approval, and the run cannot ask a person."""
+
 
 class PromptDismissed(PromptFact, frozen=True, tag="prompt.dismissed"):
     """A prompt without a default was dismissed; nothing counts as its answer."""

@@ -68,7 +68,8 @@ async def test_without_a_person_nothing_is_approved(tmp_path):
         b.person = ALICE
         ended = await b.run()
         assert ended.outcome is Outcome.UNAPPROVED
-        assert "no person can be asked" in (ended.reason or "")
+        assert "no person can be asked in this run" in (ended.reason or "")
+        assert [one["unattended"] for one in b.data("prompt.expired")] == [True]
         assert (ran(b), latest(b).state) == ([], ApprovalState.EXPIRED)
 
 
@@ -224,6 +225,8 @@ async def test_an_approval_that_is_void_is_asked_again_with_what_changed(tmp_pat
         with b.database.read() as tx:
             prompt = approval_rows.latest(tx, b.loop_id)
         assert prompt is not None
-        assert "asked again: the observations changed" in b.data("prompt.asked")[-1]["context"]
+        changed = "the observations changed since it was asked"
+        assert f"asked again: {changed}" in b.data("prompt.asked")[-1]["context"]
+        assert [one.get("again") for one in b.data("approval.requested")] == [None, changed]
         approve(b)
         assert (await b.run()).outcome is Outcome.CONVERGED

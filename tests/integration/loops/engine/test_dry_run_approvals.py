@@ -20,7 +20,8 @@ BOTH = Decision(actions=[TOUCH, RESTART], reasoning="both are out of place")
 
 def policy(tmp_path: Path) -> str:
     path = tmp_path / "policy.yml"
-    path.write_text("rules:\n  - decision: ask\n    match: {module: service}\n    reason: by day\n")
+    needs = "people: 2, group: dba, not_requester: true"
+    path.write_text(f"rules:\n  - {{decision: ask, match: {{module: service}}, reason: by day, {needs}}}\n")
     return str(path)
 
 
@@ -35,7 +36,8 @@ async def test_the_action_that_would_ask_has_the_rule(tmp_path: Path) -> None:
     assert (touch.state, touch.error, restart.state) == (ActionState.PREVIEWED, None, ActionState.PREVIEWED)
     assert restart.error is not None
     assert restart.error.startswith("approval is required by policy rule 1 (")
-    assert restart.error.endswith("): by day")
+    who = "2 persons with access to operate, of the group dba, not the requester"
+    assert restart.error.endswith(f"): by day; needs {who}")
     assert [one["asks"] for one in b.data("action.previewed")] == [None, restart.error]
     assert (tally.previewed, tally.would_ask, b.data("prompt.asked")) == (2, 1, [])
 
@@ -43,7 +45,8 @@ async def test_the_action_that_would_ask_has_the_rule(tmp_path: Path) -> None:
 async def test_so_have_all_actions_if_the_remediation_asks(tmp_path: Path) -> None:
     with bench(tmp_path, ScriptedDecider(BOTH), dry_run=True, remediation=LoopRemediation.ASK) as b:
         await b.run()
-        assert [one.error for one in actions(b)] == ["remediation is `ask`"] * 2
+        expected = "remediation is `ask`; needs 1 person with access to operate"
+        assert [one.error for one in actions(b)] == [expected] * 2
 
 
 async def test_none_has_if_the_loop_may_change_nothing_anyway(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from ftl2_enterprise.gate import approvals
 from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.ports import StopSignal
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.approvals import RequiredPeople
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.wiring.database import open_database
@@ -238,6 +238,22 @@ async def test_no_forged_approval_executes_anything(
         shutil.rmtree(tmp_path / str(number))
         tried[forge.__name__] += 1
     assert len(tried) == len(KINDS)
+
+
+async def test_a_salt_that_is_not_hexadecimal_is_a_reason_and_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "ROUNDS", 10)
+    original, loop_id = await approved(tmp_path)
+    b = copied(original, loop_id, tmp_path / "copy")
+    set_approval(b, "salt", ":new", new="z" * 32)
+    await b.run()
+    assert ran(b) == []
+    with b.database.read() as tx:
+        forged = approval_rows.previous(tx, latest(b))
+    assert forged is not None
+    assert forged.reason == "what is stored of the request was changed: its salt is not hexadecimal"
+    b.database.close()
 
 
 async def test_the_approval_as_it_was_given_executes_its_actions(

@@ -17,7 +17,14 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Mode,
     Outcome,
 )
-from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ApprovePrompt, DismissPrompt, RejectPrompt, RetryLoop
+from ftl2_enterprise.protocol.loops.verbs import (
+    AnswerPrompt,
+    ApprovePrompt,
+    DismissPrompt,
+    RejectPrompt,
+    RetryLoop,
+    RunLoopNow,
+)
 from tests.support.loops.approving import (
     ALICE,
     BOB,
@@ -114,6 +121,22 @@ async def test_a_person_who_retries_is_asked_again(tmp_path):
         do(b, RetryLoop(loop="web"))
         sql(b, "UPDATE loops SET managed = 0")
         assert (await b.run()).state is LoopState.WAITING
+
+
+async def test_a_continuous_loop_asks_again_when_a_person_has_it_run_now(tmp_path):
+    with asking(tmp_path, mode=Mode.CONTINUOUS, interval=30.0, limits=RunLimits(rest=0.0)) as b:
+        await b.run()
+        do(b, RejectPrompt(prompt=1, reason="not today"), ALICE)
+        assert (await b.run()).state is LoopState.RESTING
+        do(b, RunLoopNow(loop="web"))
+        request = latest(b)
+        assert (request.state, request.reason) == (
+            ApprovalState.VOID,
+            "rejected by alice: not today; then a person had the loop run again",
+        )
+        assert (await b.run()).state is LoopState.WAITING
+        assert b.data("approval.requested")[-1]["again"] == request.reason
+        assert ran(b) == []
 
 
 async def test_a_model_is_not_called_again_about_what_was_rejected(tmp_path):

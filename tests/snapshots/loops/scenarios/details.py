@@ -164,7 +164,7 @@ LOOP_VIEW = [
                 LoopDetail(
                     loop=loop(
                         state=LoopState.RESTING,
-                        reason="frozen by ann since 2025-12-31T22:00:00.000Z: incident 4711",
+                        reason="frozen by ann since 2025-12-31 22:00:00Z: incident 4711",
                         frozen_by=FREEZE.id,
                     ),
                     process=None,

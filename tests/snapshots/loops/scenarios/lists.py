@@ -59,7 +59,7 @@ STANDINGS: dict[str, dict[str, Any]] = {
         "state": LoopState.RESTING,
         "pid": None,
         "next_run_at": IN_A_MINUTE,
-        "reason": "frozen by ann since 2026-01-01T00:00:00.000Z: incident 4711",
+        "reason": "frozen by ann since 2026-01-01 00:00:00Z: incident 4711",
         "frozen_by": "5f3a0c11",
     },
     "failing": {

@@ -15,6 +15,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ApprovalRequested,
     IterationChecked,
     IterationDecided,
+    IterationDelayed,
     IterationEnded,
     IterationObserved,
     IterationStarted,
@@ -80,6 +81,7 @@ NO_OP = events_of(
     (IterationStarted, {"n": 13, "in_run": 1, "of": 10}),
     (IterationObserved, {"names": ["manifest:step nginx", "disk"]}),
     (IterationChecked, {"held": True}),
+    (IterationDelayed, {"calls": ["service on web1", "copy on web1"], "seconds": 4.0, "attempts": 3}),
     (IterationDecided, {"by": "check", "converged": True, "reasoning": "the recorded check holds"}),
     (LoopConverged, {"iterations": 1, "changed": 0, "by": "check"}),
     (LoopRested, {"outcome": Outcome.CONVERGED, "delay": 300.0, "failures": 0}),
@@ -136,7 +138,7 @@ REPAIR = events_of(
     (StateChanged, {"op": "add_host", "name": "web3"}),
     (IterationEnded, {"n": 14, "outcome": IterationOutcome.FAILED, "error": "1 action failed"}),
     (LoopConverged, {"iterations": 2, "changed": 1, "by": "manifest"}),
-    (LoopFrozen, {"freeze": "5f3a0c11", "reason": "frozen by ann since 2026-01-01T00:00:00.000Z: incident 4711"}),
+    (LoopFrozen, {"freeze": "5f3a0c11", "reason": "frozen by ann since 2026-01-01 00:00:00Z: incident 4711"}),
     (LoopRested, {"outcome": Outcome.NOT_CONVERGED, "delay": 600.0, "failures": 2, "reason": "1 action failed"}),
 )
 ASKING = events_of(

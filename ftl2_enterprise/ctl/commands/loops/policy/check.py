@@ -63,5 +63,8 @@ COMMAND = Command(
         Example("policy check user -p name=bob -p uid:=0", "with a parameter that is a number"),
         Example("policy check --model opus-preview --environment prod", "about a request to a model"),
     ),
-    statuses=("4: a call would be denied", "8: a call would need an approval"),
+    statuses=(
+        "4: a call would be denied",
+        "8: a call would need an approval, or the site policy cannot be used, so that nothing has an effect",
+    ),
 )

@@ -95,7 +95,8 @@ async def test_what_would_change_is_what_changes(
     if expected.changed:
         after = expected.output["diff"]["after"]
         path = folder / expected.output["dest"]
-        assert (after["mode"], after["size"]) == (f"{stat.S_IMODE(path.lstat().st_mode):04o}", path.stat().st_size)
+        size = None if after.get("hidden") == diffs.PRIVATE else path.stat().st_size
+        assert (after["mode"], after["size"]) == (f"{stat.S_IMODE(path.lstat().st_mode):04o}", size)
         if "content" in after:
             assert after["content"] == path.read_text()
 
@@ -126,8 +127,10 @@ async def test_content_that_is_not_shown(
     diff = result.output["diff"]
     assert diff["after"]["hidden"] == why
     assert "content" not in diff["after"]
+    assert (diff["after"]["size"] is None) == (why == diffs.PRIVATE)
     if why == diffs.PRIVATE and diff["before"]:
         assert "content" not in diff["before"]
+        assert diff["before"]["size"] is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope
+from ftl2_enterprise.protocol.loops.hosts import TargetMatch
+from ftl2_enterprise.protocol.loops.verbs import FindTarget
 from ftl2_enterprise.protocol.service.verbs import FreezeEffects, FreezeRecord
 
 
@@ -47,6 +49,20 @@ def test_it_shows_what_is_frozen(service, ctl):
         "frozen: everything by ann since 2026-01-01 00:00:00Z: incident (5f3a0c11)\n"
     )
     assert json.loads(ctl("freeze", "--all", "--reason", "incident", "--json")[1])["freeze"]["scope"] == "all"
+
+
+def test_a_name_that_no_loop_has_is_frozen_with_a_warning(service, ctl):
+    service.on(FreezeEffects, made)
+    service.on(FindTarget, TargetMatch(known=False, close=["web1", "web2"]))
+    status, out, _ = ctl("freeze", "--host", "wbe1", "--reason", "incident")
+    assert status == 0
+    assert out.splitlines()[-1] == (
+        "no current loop has a host, a group or an address wbe1 (web1, web2 are similar); "
+        "the freeze holds calls on it when one has"
+    )
+    for known in (True, None):
+        service.on(FindTarget, TargetMatch(known=known))
+        assert "no current loop" not in ctl("freeze", "--host", "web1", "--reason", "incident")[1]
 
 
 def test_an_end_is_a_duration_or_a_time(service, ctl):

@@ -13,5 +13,6 @@ def test_the_reason_is_sent_and_nothing_is_executed(service, ctl):
     )
     service.on(RejectPrompt, prompt)
     status, out = ctl("reject", "3", "--reason", "not today")[:2]
-    assert (status, out) == (0, "prompt 3: rejected; none of its actions is executed\n")
+    then = "none of its actions is executed, and the loop asks about them again when something changes"
+    assert (status, out) == (0, f"prompt 3: rejected; {then}\n")
     assert service.asked_for(RejectPrompt) == [RejectPrompt(prompt=3, reason="not today")]

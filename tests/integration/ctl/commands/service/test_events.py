@@ -42,6 +42,16 @@ def test_events_from_a_cursor(service, ctl):
     assert service.asked_for(ListEvents)[-1].newest
 
 
+def test_the_name_of_a_host_is_no_subject_and_the_hint_names_the_command(service, ctl):
+    def refuse(request):
+        raise not_found('cannot find the loop "web1"', "see `ftl2ctl status --all`")
+
+    service.on(ListEvents, refuse)
+    status, _, err = ctl("events", "web1")
+    assert status == not_found("cannot find it").exit_status
+    assert "see `ftl2ctl status --all`; events are not recorded by host: `ftl2ctl hosts` lists" in err
+
+
 def test_the_name_of_an_unlisted_loop_is_read_once(service, ctl):
     def loop(request):
         if request.loop == "8":

@@ -185,7 +185,7 @@ def test_the_steps_that_need_an_answer_first_are_counted_as_they_are_listed() ->
     decision = decide(made, situation(seen_of(made, {"is-a": 1, "is-b": 1})))
     assert decision.unmet[2:] == ["c on localhost: needs the answer to 'size'"]
     assert decision.reasoning == (
-        "2 of 3 steps are out of place, 1 needs an answer. Acting on: a. Waiting for required steps: b. "
+        "2 of 3 steps are out of place, 1 needs an answer. To do: a. Waiting for required steps: b. "
         "Questions later: c."
     )
 

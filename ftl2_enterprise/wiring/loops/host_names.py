@@ -1,0 +1,57 @@
+"""The names of the hosts that loops have, for warnings about names that none of them has."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.gate import freezes as gate_freezes
+from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
+from ftl2_enterprise.protocol.loops.hosts import TargetMatch
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.store.tx import Tx
+
+MOST_INVENTORIES = 50
+"""More are not read for warnings."""
+MOST_HOSTS = 10_000
+MOST_CLOSE = 3
+ALIKE = 0.6
+"""The least similarity of names that are spelled alike, from 0 to 1."""
+
+
+def every_name(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
+    """All names of the hosts of a loop, or of all loops that have not ended. Raises Problem.
+
+    None if they are not known: an inventory is a program, or there is none.
+    """
+    given = [loop.spec.inventory] if loop is not None else loop_rows.inventories(tx)
+    if not given or len(given) > MOST_INVENTORIES:
+        return None
+    if any(path is not None and Path(path).is_file() and inventory_files.is_program(Path(path)) for path in given):
+        return None
+    names: set[str] = set()
+    for inventory in map(inventory_files.load, given):
+        names.update(inventory.groups)
+        for host in ("localhost", *(one.name for one in inventory.hosts())):
+            names.update(inventory.identity(host).every_name)
+    for _, host in host_rows.hosts_by_loop(tx, None if loop is None else loop.id, limit=MOST_HOSTS):
+        names.update(filter(None, (host.name, host.ansible_host, *host.groups)))
+    return frozenset(names)
+
+
+def match(tx: Tx, name: str) -> TargetMatch:
+    """Whether loops that have not ended know the name, in any spelling that a freeze covers."""
+    try:
+        names = every_name(tx, None) if loop_rows.inventories(tx) else frozenset[str]()
+    except Problem:
+        names = None
+    if names is None:
+        return TargetMatch(known=None)
+    known = gate_freezes.spelled(name) in {gate_freezes.spelled(one) for one in names}
+    close = [] if known else difflib.get_close_matches(name, sorted(names), n=MOST_CLOSE, cutoff=ALIKE)
+    return TargetMatch(known=known, close=close)

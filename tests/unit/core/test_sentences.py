@@ -1,0 +1,20 @@
+"""Texts that consist of sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftl2_enterprise.core.sentences import without_repeats
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], []),
+        (["a; b", "b"], ["a; b"]),
+        (["b", "a; b"], ["b", "a"]),
+        (["a; a", "", "c"], ["a", "c"]),
+    ],
+)
+def test_a_sentence_is_kept_once_in_its_first_text(texts, expected):
+    assert without_repeats(texts) == expected

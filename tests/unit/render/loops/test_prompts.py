@@ -1,0 +1,51 @@
+"""Prompts as lines."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ftl2_enterprise.protocol.loops.approvals import ApprovalState
+from ftl2_enterprise.protocol.loops.nouns import PromptState
+from ftl2_enterprise.protocol.loops.replies import PromptDetail
+from ftl2_enterprise.render.loops.prompts import detail_lines, prompts_table, short_action_lines
+from tests.snapshots.loops.scenarios.approvals import APPROVAL, TO_APPROVE
+from tests.snapshots.scenario import NOW, FixedReader
+
+CHANGED = "the observations changed since it was asked"
+
+
+def ended(state, *, reason: str | None = CHANGED):
+    """The request after it has ended, with the consent that it had."""
+    request = replace(APPROVAL.request, state=state, reason=reason)
+    prompt = replace(TO_APPROVE.prompt, state=PromptState.ANSWERED, answer="approve", answered_by="ada")
+    return replace(TO_APPROVE, prompt=prompt, approval=replace(APPROVAL, request=request, missing=None))
+
+
+def texts(lines):
+    return [one.plain.strip() for one in lines]
+
+
+def test_a_list_states_that_an_approval_does_not_count_and_why():
+    for state in (ApprovalState.VOID, ApprovalState.EXPIRED):
+        row = texts(prompts_table(FixedReader({}, None), [ended(state)], settled=True))[1]
+        assert f" {state} " in row
+        assert row.endswith(f"the approval does not count: {CHANGED}")
+
+
+def test_a_list_shows_an_approval_that_counts_as_it_is():
+    row = texts(prompts_table(FixedReader({}, None), [ended(ApprovalState.USED, reason=None)], settled=True))[1]
+    assert " used " in row
+    assert row.endswith("approve")
+
+
+def test_the_detail_of_a_void_approval_does_not_end_with_the_consent():
+    void = ended(ApprovalState.VOID)
+    detail = PromptDetail(prompt=void.prompt, loop="web", desired_state="a", observations=[], approval=void.approval)
+    shown = texts(detail_lines(detail, NOW))
+    assert any(f"the approval does not count: {CHANGED}" in one for one in shown)
+    assert not any("answered:" in one for one in shown)
+
+
+def test_people_who_are_asked_again_are_shown_why():
+    assert f"asked again: {CHANGED}" in texts(short_action_lines(replace(APPROVAL, again=CHANGED)))
+    assert not any("asked again" in one for one in texts(short_action_lines(APPROVAL)))
