@@ -50,13 +50,22 @@ class SshNames:
         return self._found[key]
 
     def _look_up(self, name: str, user: str, port: int) -> str:
-        # By the library with which FTL2 connects. Most users have no such file, and no need to load it.
-        library: Any = importlib.import_module("asyncssh.config")
         try:
-            own = getpass.getuser()
-            first_pass = (False, False, False)
-            config = library.SSHClientConfig.load(None, [self._path], *first_pass, own, user or own, name, port)
-            return str(config.get("Hostname", name))
+            return str(configuration(self._path, name, user, port).get("Hostname", name))
         except Exception as error:
             _log.warning("cannot read %s: %s", self._path, error)
             return name
+
+
+def configuration(path: Path, name: str, user: str, port: int) -> Any:
+    """What the file has for a connection to that name: `get(KEYWORD, DEFAULT)`. Raises what the library raises.
+
+    It is read by the library with which FTL2 connects. Most users have no such file, and no need to load it.
+    """
+    library: Any = importlib.import_module("asyncssh.config")
+    own = getpass.getuser()
+    about = own, user or own, name, port
+    found: Any = library.SSHClientConfig.load(None, [path], False, False, False, *about)  # noqa: FBT003 - not ours
+    if found.has_match_final():
+        found = library.SSHClientConfig.load(found, [path], True, False, True, *about)  # noqa: FBT003
+    return found

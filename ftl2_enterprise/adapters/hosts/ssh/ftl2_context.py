@@ -13,9 +13,10 @@ from contextvars import ContextVar
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftl2_enterprise.adapters.hosts import remote
+from ftl2_enterprise.adapters.hosts.ssh import connecting
 
 if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import HostEntry
@@ -25,17 +26,6 @@ HELPER = "ftl2_enterprise.on_host.call"
 
 KEEPALIVE_LIMIT = 900.0
 """Seconds that a gate may be silent. FTL2's default of 60 would end long calls."""
-
-CONNECT_LIMIT = 10.0
-"""Seconds until a host that does not answer is unreachable. FTL2 waits three times for 30."""
-LIMITS = {
-    "connect_timeout": CONNECT_LIMIT,
-    "login_timeout": 30.0,
-    "keepalive_interval": 10.0,
-    "keepalive_count_max": 3,
-}
-"""A connection on which nothing arrives for 30 seconds is lost; FTL2 would wait for 90."""
-NOT_WITHIN = "no connection within "
 
 ENCODER = b"""import json
 json.JSONEncoder.default = lambda _, v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)
@@ -84,12 +74,8 @@ async def ready() -> None:
         logger.propagate = False
 
 
-class NoAnswer(Exception):
-    """A host did not answer; FTL2 does not try again, since the loop does."""
-
-
 class _WatchedLibrary:
-    """A proxy of the SSH library for FTL2 with our limits; it records each connection for the call that opened it."""
+    """A proxy of the SSH library for FTL2 that connects in our way, and records each connection for its call."""
 
     def __init__(self, library: Any) -> None:
         self._library: Any = library
@@ -98,29 +84,32 @@ class _WatchedLibrary:
         return getattr(self._library, name)
 
     async def connect(self, **settings: Any) -> Any:
-        """Connect and record the connection."""
-        try:
-            connection = await self._library.connect(**{**settings, **LIMITS})
-        except TimeoutError as error:
-            raise NoAnswer(f"{NOT_WITHIN}{CONNECT_LIMIT:g} s") from error
-        opened = _OPENED.get()
-        if opened is not None:
-            opened.append(connection)
+        """Connect and record the connection. Raises NotConnected, and what the library raises."""
+        call = _CALL.get()
+        connection = await connecting.connect(self._library, settings, in_service=call.in_service)
+        call.opened.append(connection)
         return connection
 
 
-_OPENED: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
+class _Call(NamedTuple):
+    """What connections of a call need to know."""
+
+    opened: list[Any]
+    in_service: bool
 
 
-async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
+_CALL: ContextVar[_Call] = ContextVar("call")
+
+
+async def run_helper(context: Any, host: Any, *, in_service: bool, **params: Any) -> list[Any]:
     """Run our helper on the host. Connections whose gate did not start are closed here, as FTL2 leaves them open."""
     _forget_lost(context._remote_runner.gate_cache)
     opened: list[Any] = []
-    token = _OPENED.set(opened)
+    token = _CALL.set(_Call(opened, in_service))
     try:
         return await context.run_on(host, HELPER, **params)
     finally:
-        _OPENED.reset(token)
+        _CALL.reset(token)
         used = {id(gate.conn) for gate in context._remote_runner.gate_cache.values()}
         for connection in opened:
             if id(connection) not in used:
