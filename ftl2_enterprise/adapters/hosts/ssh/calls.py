@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.adapters.hosts.call_result import last_line, line
+from ftl2_enterprise.adapters.hosts.inventory.ssh_names import SshNames
 from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.local import calls as local_calls
 from ftl2_enterprise.adapters.hosts.remote import frames
@@ -35,17 +36,6 @@ NOT_CONNECTED = (
     "Failed to connect after ", "SSH authentication failed", "Gate handshake ", connecting.NOT_CONNECTED
 )  # fmt: skip
 """Beginnings of FTL2's errors for calls that were not sent."""
-CAUSES = {
-    "ConnectionRefusedError": "the connection was refused",
-    "ConnectionResetError": "the connection was reset",
-    "ConnectionLost": "the connection was lost",
-    "BrokenPipeError": "the connection was lost",
-    "Server not responding to keepalive": "it has not answered for 30 s",
-    "TimeoutError": "no answer",
-    "gaierror": "its address is unknown",
-    "OSError": "there is no route to it",
-}
-"""Explanations of error types that FTL2 reports without a message."""
 SLACK = 15.0
 KILL_LIMIT = 10.0
 BUILD = f"import sys; sys.path.append(sys.argv[1]); from {gate_build.__name__} import run; run()"
@@ -86,6 +76,7 @@ class SshCalls:
         self._opening: asyncio.Lock = asyncio.Lock()
         self._built: dict[str, asyncio.Task[None]] = {}
         self._bundles: dict[str, tuple[str, bytes]] = {}
+        self._names: SshNames = SshNames()
 
     async def perform(
         self, entry: HostEntry, request: dict[str, Any], allowed: Callable[[], bool], *, module: str | None = None
@@ -97,10 +88,16 @@ class SshCalls:
         Cancelling returns when the host has killed the call's process tree, or does not answer.
         """
         await ftl2_context.ready()
+        self._names.refresh()
         try:
-            host = ftl2_context.host_config(entry)
+            route = connecting.route_of(entry, self._names, in_service=self._in_service)
+        except ValueError as error:
+            raise HostUnreachable(f"cannot reach {entry.name}: {error}") from error
+        try:
+            host = ftl2_context.host_config(entry, route)
         except ValueError as error:
             raise HostUnreachable(str(error)) from error
+        connecting.ROUTE.set(route)
         await self._build_gate(ftl2_context.interpreter(entry))
         context = await self._take()
         try:
@@ -145,7 +142,9 @@ class SshCalls:
             raise NoLongerAllowed
         token = secrets.token_hex(12)
         packed = frames.to_text(json.dumps(request).encode())
-        task = asyncio.ensure_future(self._run(context, host, op="call", token=token, request=packed, **more))
+        task = asyncio.ensure_future(
+            ftl2_context.run_helper(context.ftl, host, op="call", token=token, request=packed, **more)
+        )
         try:
             done, _ = await asyncio.wait({task}, timeout=request["timeout"] + SLACK)
         except asyncio.CancelledError:
@@ -161,7 +160,7 @@ class SshCalls:
         """Let the host end the call. If the host is unreachable, its helper ends the call at the time-out."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KILL_LIMIT):
-                await self._run(context, host, op="kill", token=token)
+                await ftl2_context.run_helper(context.ftl, host, op="kill", token=token)
                 await asyncio.wait({task})
         if not task.done():
             task.cancel()
@@ -182,11 +181,8 @@ class SshCalls:
                 f"cannot reach {_address(entry, host)}: {connecting.NOT_WITHIN}{seconds:g} s"
             ) from None
 
-    async def _run(self, context: _Context, host: Any, **params: str) -> list[Any]:
-        return await ftl2_context.run_helper(context.ftl, host, in_service=self._in_service, **params)
-
     async def _greet(self, context: _Context, entry: HostEntry, host: Any) -> None:
-        results = await self._run(context, host, op="hello")
+        results = await ftl2_context.run_helper(context.ftl, host, op="hello")
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
         if "python" not in output:
             raise HostUnreachable(f"cannot reach {_address(entry, host)}: {_reason(results)}")
@@ -283,7 +279,7 @@ def _reason(results: list[Any]) -> str:
     what, handshake, printed = error.partition(HANDSHAKE)
     if not handshake:
         error = line(what)
-        return CAUSES.get(error.rpartition(": ")[2], error)
+        return connecting.CAUSES.get(error.rpartition(": ")[2], error)
     with contextlib.suppress(ValueError, SyntaxError):
         printed = cast("bytes", ast.literal_eval(printed.strip())).decode("utf-8", "replace")
     return f"FTL2's gate does not start, which needs Python 3.10 there: {last_line(printed)}"

@@ -7,15 +7,16 @@ import functools
 import importlib
 import io
 import logging
-import re
 import zipfile
 from contextvars import ContextVar
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts import remote
+from ftl2_enterprise.adapters.hosts.inventory.model import KEY_VARIABLES
+from ftl2_enterprise.adapters.hosts.inventory.ssh_arguments import arguments_of
 from ftl2_enterprise.adapters.hosts.ssh import connecting
 
 if TYPE_CHECKING:
@@ -85,31 +86,25 @@ class _WatchedLibrary:
 
     async def connect(self, **settings: Any) -> Any:
         """Connect and record the connection. Raises NotConnected, and what the library raises."""
-        call = _CALL.get()
-        connection = await connecting.connect(self._library, settings, in_service=call.in_service)
-        call.opened.append(connection)
+        connection = await connecting.connect(self._library, settings)
+        opened = _OPENED.get()
+        if opened is not None:
+            opened.append(connection)
         return connection
 
 
-class _Call(NamedTuple):
-    """What connections of a call need to know."""
-
-    opened: list[Any]
-    in_service: bool
+_OPENED: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
 
 
-_CALL: ContextVar[_Call] = ContextVar("call")
-
-
-async def run_helper(context: Any, host: Any, *, in_service: bool, **params: Any) -> list[Any]:
+async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
     """Run our helper on the host. Connections whose gate did not start are closed here, as FTL2 leaves them open."""
     _forget_lost(context._remote_runner.gate_cache)
     opened: list[Any] = []
-    token = _CALL.set(_Call(opened, in_service))
+    token = _OPENED.set(opened)
     try:
         return await context.run_on(host, HELPER, **params)
     finally:
-        _CALL.reset(token)
+        _OPENED.reset(token)
         used = {id(gate.conn) for gate in context._remote_runner.gate_cache.values()}
         for connection in opened:
             if id(connection) not in used:
@@ -224,15 +219,18 @@ def bundle(name: str) -> bytes:
     return packed.getvalue()
 
 
-def host_config(entry: HostEntry) -> Any:
-    """The host in FTL2's form. Raises ValueError with a sentence for settings that FTL2 would silently ignore."""
+def host_config(entry: HostEntry, way: object = ()) -> Any:
+    """The host in FTL2's form. `way` identifies how it is reached: connections are made again when it changes.
+
+    Raises ValueError with a sentence for settings that FTL2 would silently ignore, and Problem.
+    """
     types: Any = importlib.import_module("ftl2.types")
     known = entry.vars
     why = cannot_become(entry)
     if why:
         raise ValueError(why)
-    key = known.get("ansible_ssh_private_key_file") or known.get("ansible_private_key_file")
-    key = key or known.get("ssh_private_key_file")
+    key = next((known[name] for name in KEY_VARIABLES if known.get(name)), None)
+    key = key or arguments_of(entry.name, known).key
     password = known.get("ansible_password") or known.get("ansible_ssh_pass") or known.get("ansible_ssh_password")
     settings: dict[str, Any] = {
         "ansible_host": entry.ansible_host or entry.name,
@@ -248,7 +246,7 @@ def host_config(entry: HostEntry) -> Any:
         },
     }
     # FTL2 caches connections by name, so another address, user or key needs another name.
-    digest = sha256(repr(sorted(settings.items(), key=lambda item: item[0])).encode()).hexdigest()[:12]
+    digest = sha256(repr((sorted(settings.items(), key=lambda item: item[0]), way)).encode()).hexdigest()[:12]
     return types.HostConfig(name=f"{entry.name}#{digest}", ansible_connection="ssh", **settings)
 
 
@@ -263,29 +261,7 @@ def ignores_host_keys(entry: HostEntry) -> bool:
     if truth(entry.vars.get("disable_host_key_checking")):
         return True
     checking = entry.vars.get("ansible_ssh_host_key_checking", entry.vars.get("ansible_host_key_checking"))
-    if checking is not None and not truth(checking):
-        return True
-    arguments = f"{entry.vars.get('ansible_ssh_common_args', '')} {entry.vars.get('ansible_ssh_extra_args', '')}"
-    return "stricthostkeychecking=no" in arguments.lower().replace(" =", "=").replace("= ", "=")
-
-
-_IGNORED = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args", "ansible_ssh_executable")
-_SUPPORTED_ARGUMENT = re.compile(r"(-o)?\s*(stricthostkeychecking|userknownhostsfile)\s*=\s*\S+", re.IGNORECASE)
-
-
-def ignored_arguments(entry: HostEntry) -> str | None:
-    """Why the arguments for ssh in the inventory cannot be used, in one sentence, or None.
-
-    FTL2 would connect without them, which is another way to the host than the inventory describes.
-    """
-    for name in _IGNORED:
-        text = str(entry.vars.get(name) or "")
-        if _SUPPORTED_ARGUMENT.sub("", text).strip(" '\""):
-            return (
-                f"cannot use the host {entry.name}: FTL2 connects directly and ignores {name} {text!r}, except for "
-                "StrictHostKeyChecking"
-            )
-    return None
+    return checking is not None and not truth(checking)
 
 
 def cannot_become(entry: HostEntry) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from getpass import getuser
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,8 @@ web:
     web2.example.com:
     here: {ansible_connection: local}
     odd: {ansible_host: "10.0.0.5,*"}
+    inner: {ansible_host: 10.1.0.5, ansible_user: admin, ansible_ssh_common_args: -J ops@bastion}
+    other: {ansible_ssh_common_args: -o UserKnownHostsFile=/etc/keys}
 """
 
 
@@ -49,7 +52,8 @@ def test_only_administrators_trust_hosts_and_ask_about_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "address"), [("web1", ("10.0.0.5", 2222)), ("web2.example.com", ("web2.example.com", 22))]
+    ("name", "address"),
+    [("web1", ("10.0.0.5", 2222)), ("WEB1", ("10.0.0.5", 2222)), ("web2.example.com", ("web2.example.com", 22))],
 )
 def test_the_inventory_has_the_address(file: Path, name: str, address: tuple[str, int]) -> None:
     found = host_trust.find(FindHostKeys(host=name, inventory=str(file.parent.parent / "hosts.yaml")))
@@ -68,10 +72,12 @@ def test_recorded_keys_are_found(file: Path) -> None:
     ("host", "port", "code", "why"),
     [
         ("web", None, Code.INVALID, "cannot trust web: it is a group in "),
-        ("other", None, Code.NOT_FOUND, "cannot find the host other: it is not in the inventory "),
+        ("unknown", None, Code.NOT_FOUND, "cannot find the host unknown: it is not in the inventory "),
         ("here", None, Code.INVALID, "cannot trust here: loops do not use SSH for this machine"),
         ("odd", None, Code.INVALID, "cannot take '10.0.0.5,*' for a host"),
-        ("web1", 22, Code.INVALID, "cannot take a port with an inventory"),
+        ("web1", 22, Code.INVALID, "cannot use a port with an inventory"),
+        ("inner", None, Code.INVALID, "cannot fetch the keys of inner: it is reached through ops@bastion"),
+        ("other", None, Code.INVALID, "cannot trust other: its key is looked up in /etc/keys, as its UserKnown"),
     ],
 )
 def test_other_names_are_refused(file: Path, host: str, port: int | None, code: Code, why: str) -> None:
@@ -79,6 +85,24 @@ def test_other_names_are_refused(file: Path, host: str, port: int | None, code: 
         host_trust.find(FindHostKeys(host=host, port=port, inventory=str(file.parent.parent / "hosts.yaml")))
     assert refused.value.message.startswith(why)
     assert refused.value.code is code
+    assert refused.value.hint
+
+
+def test_the_configuration_of_the_user_decides_where_a_name_leads(file: Path) -> None:
+    config = file.parent / "config"
+    config.write_text("Host w\n  HostName 10.0.0.7\nHost inner\n  ProxyJump bastion:2222\n")
+    found = host_trust.find(FindHostKeys(host="w"))
+    assert (found.host, found.port) == ("10.0.0.7", 22)
+    with pytest.raises(
+        Problem, match="cannot fetch the keys of inner: it is reached through bastion:2222"
+    ) as refused:
+        host_trust.find(FindHostKeys(host="inner", port=2200))
+    assert refused.value.hint == (
+        f"`ssh -J bastion:2222 -p 2200 inner true` as {getuser()} shows its key and records it in {file}"
+    )
+    config.write_text("Host inner\n  ProxyCommand nc %h %p\n")
+    with pytest.raises(Problem, match="it is reached through a ProxyCommand"):
+        host_trust.find(FindHostKeys(host="inner"))
 
 
 def test_each_new_key_is_an_event(file: Path) -> None:
