@@ -48,6 +48,8 @@ def find(request: FindHostKeys) -> HostKeys:
     file = KnownHostsFile()
     host, port = _reached(entry, file.path), entry.ansible_port or SSH_PORT
     check_host(host)
+    # Names of hosts do not differ by case, and ssh(1) searches for them in lower case.
+    host = host.lower()
     return HostKeys(host=host, port=port, file=file.path, keys=known_hosts.recorded_keys(file.read(), host, port))
 
 
@@ -101,13 +103,13 @@ def _reached(entry: HostEntry, file: str) -> str:
 
 def trust(request: TrustHost, record: Callable[[list[HostTrusted]], None]) -> TrustResult:
     """Record the keys of the request. `record` commits the events. Raises Problem; then the file is as before."""
-    file, keys = KnownHostsFile(), parse_keys(request.keys)
-    result = TrustResult(host=request.host, port=request.port, file=file.path)
+    file, keys, host = KnownHostsFile(), parse_keys(request.keys), request.host.lower()
+    result = TrustResult(host=host, port=request.port, file=file.path)
 
     def edit(content: bytes) -> bytes:
         nonlocal result
         edited, result = known_hosts.with_keys(
-            content, request.host, request.port, keys, replace=request.replace, file=file.path
+            content, host, request.port, keys, replace=request.replace, file=file.path
         )
         return edited
 

@@ -26,6 +26,7 @@ web:
     web2.example.com:
     here: {ansible_connection: local}
     odd: {ansible_host: "10.0.0.5,*"}
+    port: {ansible_host: "10.0.0.5:2222"}
     inner: {ansible_host: 10.1.0.5, ansible_user: admin, ansible_ssh_common_args: -J ops@bastion}
     other: {ansible_ssh_common_args: -o UserKnownHostsFile=/etc/keys}
 """
@@ -74,7 +75,8 @@ def test_recorded_keys_are_found(file: Path) -> None:
         ("web", None, Code.INVALID, "cannot trust web: it is a group in "),
         ("unknown", None, Code.NOT_FOUND, "cannot find the host unknown: it is not in the inventory "),
         ("here", None, Code.INVALID, "cannot trust here: loops do not use SSH for this machine"),
-        ("odd", None, Code.INVALID, "cannot take '10.0.0.5,*' for a host"),
+        ("odd", None, Code.INVALID, "cannot use '10.0.0.5,*' as a host: it is neither a name nor"),
+        ("port", None, Code.INVALID, "cannot use '10.0.0.5:2222' as a host: it contains a port"),
         ("web1", 22, Code.INVALID, "cannot use a port with an inventory"),
         ("inner", None, Code.INVALID, "cannot fetch the keys of inner: it is reached through ops@bastion"),
         ("other", None, Code.INVALID, "cannot trust other: its key is looked up in /etc/keys, as its UserKnown"),
@@ -112,6 +114,16 @@ def test_each_new_key_is_an_event(file: Path) -> None:
         ("web", 22, key.type, key.fingerprint, []) for key in (rsa(1), ecdsa(1))
     ]
     assert trust(OLD.text) == []
+
+
+def test_a_name_is_recorded_in_lower_case(file: Path) -> None:
+    assert host_trust.find(FindHostKeys(host="Web.Example.COM")).host == "web.example.com"
+    facts: list[HostTrusted] = []
+    host_trust.trust(TrustHost(host="WEB", port=22, keys=[NEW.text]), facts.extend)
+    assert file.read_text() == f"web {NEW.text}\n"
+    assert [fact.host for fact in facts] == ["web"]
+    host_trust.trust(TrustHost(host="Web", port=22, keys=[NEW.text]), facts.extend)
+    assert len(facts) == 1
 
 
 def test_a_replaced_key_is_in_the_event_of_the_new_one(file: Path) -> None:
