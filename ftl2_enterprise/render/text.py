@@ -87,7 +87,7 @@ def one_line(text: str, limit: int = 200) -> str:
 def with_commands(text: str, role: Role = Role.PLAIN, *, limit: int = 700) -> list[Span]:
     """The text on one line, in which commands in backquotes are not broken into two lines.
 
-    `limit` is in characters; the error of a host has at most 500, and may end with the command that the reader needs.
+    `limit` is in characters: an error may have 500 and more, and end with the command that the reader needs.
     """
     parts = one_line(text, limit).split("`")
     if len(parts) < 3:

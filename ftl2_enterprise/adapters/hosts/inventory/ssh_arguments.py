@@ -31,7 +31,7 @@ _CHECKING = frozenset({"yes", "true", "on", "ask"})
 """Values with which a host whose key is unknown is refused where no person can be asked."""
 _OPTION = re.compile(r"(?P<keyword>[A-Za-z0-9]+)\s*[=\s]\s*(?P<value>.*\S)\s*\Z", re.DOTALL)
 _JUMP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@\s,]+)@)?"
+    r"(?:ssh://)?(?:(?P<user>[^@\s,-][^@\s,]*)@)?"
     r"(?:\[(?P<address>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*))"
     r"(?::(?P<port>[0-9]{1,5}))?/?\Z"
 )

@@ -196,8 +196,10 @@ def _by_ssh(through: str, host: str, port: int, user: str | None) -> Remedy:
 def ssh_command(through: str, host: str, port: int, user: str | None) -> str:
     """A command that shows and records the key of a host that may have jump hosts."""
     target = f"{user}@{host}" if user else host
+    # A submitter writes the inventory, and an administrator may copy the command.
+    target = f"-- {shlex.quote(target)}" if target.startswith("-") else shlex.quote(target)
     jumps = f" -J {shlex.quote(through)}" if through else ""
-    return f"ssh{jumps}{_option(' -p', port)} {shlex.quote(target)} true"
+    return f"ssh{jumps}{_option(' -p', port)} {target} true"
 
 
 def _option(name: str, port: int) -> str:

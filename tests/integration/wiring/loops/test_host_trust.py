@@ -102,6 +102,11 @@ def test_the_configuration_of_the_user_decides_where_a_name_leads(file: Path) ->
     assert refused.value.hint == (
         f"`ssh -J bastion:2222 -p 2200 inner true` as {getuser()} shows its key and records it in {file}"
     )
+    inventory = file.parent.parent / "hosts.yaml"
+    inventory.write_text("all: {hosts: {inner: {ansible_user: -oProxyCommand=x}}}")
+    with pytest.raises(Problem) as refused:
+        host_trust.find(FindHostKeys(host="inner", inventory=str(inventory)))
+    assert "`ssh -J bastion:2222 -- -oProxyCommand=x@inner true`" in (refused.value.hint or "")
     config.write_text("Host inner\n  ProxyCommand nc %h %p\n")
     with pytest.raises(Problem, match="it is reached through a ProxyCommand"):
         host_trust.find(FindHostKeys(host="inner"))

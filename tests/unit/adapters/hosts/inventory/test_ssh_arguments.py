@@ -56,6 +56,7 @@ def test_the_variables_are_read_together() -> None:
         ({COMMON: "-J 'a b'"}, "has ProxyJump 'a b', in which 'a b' is not a host", "write [USER@]HOST"),
         ({COMMON: "-J a,,b"}, "in which '' is not a host", "write [USER@]HOST"),
         ({COMMON: "-J=-oProxyCommand"}, "is not a host", "write [USER@]HOST"),
+        ({COMMON: "-J -oProxyCommand=x@a"}, "is not a host", "write [USER@]HOST"),
         ({COMMON: "-J a:70000"}, "'a:70000' is not a host", "write [USER@]HOST"),
         ({COMMON: "-p 0"}, "has the port '0'", "between 1 and 65535"),
         ({COMMON: "-p x"}, "has the port 'x'", "between 1 and 65535"),
