@@ -16,7 +16,7 @@ CODES: dict[Code, str] = {
     Code.NOT_FOUND: "what the command names does not exist",
     Code.CONFLICT: "not possible in the current state, for example because a name is taken",
     Code.DENIED: "this user has no permission for it",
-    Code.UNAVAILABLE: "the service is unreachable, or temporarily unable to work; try again later",
+    Code.UNAVAILABLE: "the service or another machine is unreachable, or temporarily unable to work; try again later",
     Code.INTERNAL: "internal error; details are in the log of the service, or in the file that the message names",
 }
 

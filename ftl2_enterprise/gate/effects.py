@@ -74,6 +74,8 @@ class HostIdentity:
     """Further names and addresses of the same machine: those of this one, whose connection has none."""
     is_registered: bool = False
     """Whether it was added while the program ran, so that its name and groups are not those of an inventory."""
+    way: tuple[str, ...] = ()
+    """The hosts that a connection to it passes, as USER@ADDRESS:PORT; empty for a direct connection."""
 
     @cached_property
     def own_names(self) -> tuple[str, ...]:
@@ -131,6 +133,8 @@ class Effect:
         form = (
             self.kind, self.origin, self.subject, host.name, host.connection, host.address, host.port,
             module, params, privilege, fence,
+            # Not for a direct connection, so that approvals from before an upgrade stay valid.
+            *((host.way,) if host.way else ()),
         )  # fmt: skip
         try:
             text = _ENCODER.encode(form)

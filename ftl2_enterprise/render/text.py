@@ -84,6 +84,22 @@ def one_line(text: str, limit: int = 200) -> str:
     return shorten(joined if len(beginning) == len(text) else f"{joined}...", limit)
 
 
+def with_commands(text: str, role: Role = Role.PLAIN, *, limit: int = 700) -> list[Span]:
+    """The text on one line, in which commands in backquotes are not broken into two lines.
+
+    `limit` is in characters: an error may have 500 and more, and end with the command that the reader needs.
+    """
+    parts = one_line(text, limit).split("`")
+    if len(parts) < 3:
+        return [Span(one_line(text, limit), role)]
+    # The last part follows an opening backquote if their number is odd.
+    whole = len(parts) if len(parts) % 2 else len(parts) - 1
+    spans = [
+        Span(f"`{part}`", Role.COMMAND) if index % 2 else Span(part, role) for index, part in enumerate(parts[:whole])
+    ]
+    return [span for span in (*spans, *(Span(f"`{part}", role) for part in parts[whole:])) if span.text]
+
+
 _READ_PER_SHOWN = 20
 """Characters that are read for each that is shown, because stored texts may have millions."""
 

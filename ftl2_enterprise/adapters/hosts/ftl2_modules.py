@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ftl2_enterprise.adapters.hosts import call_plan, call_result, hidden_places, module_catalogue
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory, is_local
+from ftl2_enterprise.adapters.hosts.inventory.ssh_arguments import arguments_of
 from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.local.calls import HelperDied, LocalCalls
 from ftl2_enterprise.adapters.hosts.remote import bundles, diffs
@@ -307,10 +308,19 @@ def _refuse_host(entry: HostEntry) -> str | None:
     if connection not in {None, "local", "ssh", "smart", "paramiko"}:
         return f"cannot use the host {entry.name}: FTL2 has no connection {connection}; it has ssh and local"
     if not is_local(entry):
-        return ftl2_context.ignored_arguments(entry) or ftl2_context.cannot_become(entry)
+        return _refuse_arguments(entry) or ftl2_context.cannot_become(entry)
     if ftl2_context.truth(entry.vars.get("ansible_become")):
         return f"cannot become another user on {entry.name}: FTL2 ignores become where the connection is local"
     return ftl2_context.cannot_become(entry)
+
+
+def _refuse_arguments(entry: HostEntry) -> str | None:
+    """Why the arguments of ssh are not supported. An inventory that has such arguments is refused before."""
+    try:
+        arguments_of(entry.name, entry.vars)
+    except Problem as refused:
+        return f"{refused.message} ({refused.hint})"
+    return None
 
 
 def _shapes(secrets: Iterable[Any]) -> frozenset[str]:

@@ -56,7 +56,9 @@ async def _presented(host: str, port: int) -> list[HostKey]:
                 host, port, "the connection was refused", "check its port, and that sshd runs"
             ) from None
         except OSError as error:
-            raise _unreachable(host, port, (error.strerror or "failed").lower(), None) from None
+            raise _unreachable(
+                host, port, (error.strerror or "failed").lower(), "check its address, and the network"
+            ) from None
         else:
             found += [] if key is None else [key]
     if not found:
@@ -76,7 +78,7 @@ async def _key(host: str, port: int, algorithms: tuple[str, ...]) -> HostKey | N
     return parse_key(" ".join(words[:2]))
 
 
-def _unreachable(host: str, port: int, why: str, hint: str | None) -> Problem:
+def _unreachable(host: str, port: int, why: str, hint: str) -> Problem:
     return unavailable(f"cannot fetch the keys of {place(host, port)}: {why}", hint)
 
 

@@ -25,6 +25,8 @@ _UNCOMPRESSED = 4
 _RSA_BITS = range(1024, 16_385)
 """OpenSSH connects to no host with a shorter key, and reads no longer one."""
 _HOST = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_:][A-Za-z0-9_.:%-]*\Z")
+_WITH_PORT = re.compile(r"([^:]+):(\d+)\Z")
+"""No IPv6 address, which has more colons."""
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 SHOWN = 80
 """Characters of bad input that a message repeats."""
@@ -51,8 +53,15 @@ def check_host(host: str) -> str:
     """The host name or address. Raises Problem(invalid) for what can be neither."""
     if _HOST.match(host) is None:
         raise invalid(
-            f"cannot take {host[:SHOWN]!r} for a host",
-            "it must be a host name or an address, of at most 255 letters, digits and `.-_:%`",
+            f"cannot use {host[:SHOWN]!r} as a host: it is neither a name nor an address",
+            "a name or address has at most 255 letters, digits and `.-_:%`",
+        )
+    with_port = _WITH_PORT.match(host)
+    if with_port is not None:
+        name, port = with_port.groups()
+        raise invalid(
+            f"cannot use {host[:SHOWN]!r} as a host: it contains a port",
+            f"write {name} --port {port}; in an inventory, the port is ansible_port",
         )
     return host
 
@@ -111,7 +120,7 @@ def known_with_another_key(host: str, port: int, new: KeyLine | HostKey, old: Re
     )
 
 
-def _no_key(why: str, hint: str | None = None) -> Problem:
+def _no_key(why: str, hint: str = "give the type and the key as `ssh-keyscan` prints them") -> Problem:
     return invalid(f"cannot trust a key: {why}", hint)
 
 

@@ -20,6 +20,7 @@ from ftl2_enterprise.render.text import (
     line,
     one_line,
     quoted,
+    with_commands,
 )
 from ftl2_enterprise.render.view import ViewContent, offer
 
@@ -98,10 +99,10 @@ def action_lines(action: Action, now: Instant | None = None) -> list[Line]:
         )
     ]
     if action.error and action.state is ActionState.FAILED:
-        lines += failure(one_line(action.error, 300), action.rc, action.stderr.shown)
+        lines += failure(action.error, action.rc, action.stderr.shown)
         return [*lines, *diff_lines(action.diff.shown, indent=DEEPER)]
     if action.error:
-        lines.append(line(one_line(action.error, 300), indent=DEEPER))
+        lines.append(line(*with_commands(action.error), indent=DEEPER))
     return [*lines, *diff_lines(action.diff.shown, indent=DEEPER)]
 
 
@@ -117,7 +118,7 @@ def _value(value: object) -> str:
 def failure(error: str, rc: int | None, stderr: str) -> list[Line]:
     """Why an action failed: its return code, its error, and the last lines of its standard error."""
     code = [(f"rc {rc}: ", Role.BAD)] if rc is not None else []
-    lines = [line(*code, error, indent=DEEPER)]
+    lines = [line(*code, *with_commands(error), indent=DEEPER)]
     rest = last_lines(stderr)
     if len(rest) == 1 and error.endswith(rest[0].strip()):
         rest = []

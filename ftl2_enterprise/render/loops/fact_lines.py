@@ -8,7 +8,7 @@ from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 from ftl2_enterprise.protocol.loops.replies import ModelWait
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT
 from ftl2_enterprise.render.loops.standing import waiting
-from ftl2_enterprise.render.text import Line, Role, count, duration, line, one_line, symbol
+from ftl2_enterprise.render.text import Line, Role, count, duration, line, one_line, symbol, with_commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,17 +72,19 @@ def iteration_observed(fact: IterationObserved) -> list[Line]:
     for bad in fact.failed:
         if bad.name in fact.denied:
             continue
-        error = one_line(bad.error or "no reason given")
+        error = bad.error or "no reason given"
         name, host = _observation_name(bad.name), one_line(bad.host)
-        text = f" {name if name.endswith(f'@{host}') else f'{name} on {host}'}: {error}"
+        text = f" {name if name.endswith(f'@{host}') else f'{name} on {host}'}: "
         if error.startswith("exit status"):
             if bad.name.startswith("manifest:"):
                 # Its meaning is among the unmet conditions of the decision.
                 continue
             # Not a failure: a command that tests something reports its result as an exit status.
-            lines.append(line((f"result of{text}", Role.FAINT), indent=INDENT))
+            lines.append(line((f"result of{text}{one_line(error)}", Role.FAINT), indent=INDENT))
             continue
-        lines.append(line(symbol("✘", Role.BAD), ("cannot observe", Role.BAD), text, indent=INDENT))
+        lines.append(
+            line(symbol("✘", Role.BAD), ("cannot observe", Role.BAD), text, *with_commands(error), indent=INDENT)
+        )
     if fact.denied:
         text = f": {one_line(', '.join(fact.denied))}"
         lines.append(line(symbol("⊘", Role.BAD), ("observation DENIED", Role.BAD), text, indent=INDENT))
@@ -108,11 +110,10 @@ def iteration_delayed(fact: IterationDelayed) -> list[Line]:
 
 def unmet(items: Sequence[str]) -> list[Line]:
     """The conditions that are not met."""
-    unmet = [one_line(item) for item in items]
     mark = symbol("≠", Role.WARNING)
-    lines = [line(mark, f"not as desired: {item}", indent=INDENT) for item in unmet[:SHOWN_UNMET]]
-    if len(unmet) > SHOWN_UNMET:
-        lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=DEEPER))
+    lines = [line(mark, "not as desired: ", *with_commands(item), indent=INDENT) for item in items[:SHOWN_UNMET]]
+    if len(items) > SHOWN_UNMET:
+        lines.append(line((f"and {len(items) - SHOWN_UNMET} more", Role.FAINT), indent=DEEPER))
     return lines
 
 

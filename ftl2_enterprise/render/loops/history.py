@@ -22,6 +22,7 @@ from ftl2_enterprise.render.text import (
     one_line,
     person,
     quoted,
+    with_commands,
 )
 from ftl2_enterprise.render.view import ViewContent, offer
 
@@ -172,18 +173,20 @@ def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = (), *, wit
         )
     ]
     if iteration.reasoning:
-        lines.append(line(one_line(iteration.reasoning, 500), indent=2))
+        lines.append(line(*with_commands(iteration.reasoning, limit=500), indent=2))
     unmet = (
         [one for one in iteration.decision.unmet if one not in (iteration.reasoning or "")]
         if iteration.decision
         else []
     )
-    lines += [line(("not as desired: ", Role.WARNING), one_line(item), indent=2) for item in unmet[:SHOWN_UNMET]]
+    lines += [
+        line(("not as desired: ", Role.WARNING), *with_commands(item), indent=2) for item in unmet[:SHOWN_UNMET]
+    ]
     if len(unmet) > SHOWN_UNMET:
         lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=4))
     has_denial = iteration.outcome is IterationOutcome.DENIED and not with_denial
     if iteration.error and iteration.error != iteration.reasoning and not has_denial:
-        lines.append(line((one_line(iteration.error, 500), Role.BAD), indent=2))
+        lines.append(line(*with_commands(iteration.error, Role.BAD), indent=2))
     for prompt in prompts:
         by = f" (by {person(prompt.answered_by)})" if prompt.answered_by else ""
         answer = one_line(prompt.answer, 120) if prompt.answer is not None else str(prompt.state)

@@ -46,7 +46,9 @@ def _presented(known: HostKeys, key: HostKey) -> list[Line]:
     lines = [line((key.type, Role.STRONG), f" {key.fingerprint}{' (recorded)' if is_recorded else ''}", indent=2)]
     for old in same_type:
         if old.fingerprint != key.fingerprint:
-            other = line(("another one is recorded", Role.BAD), f" in line {old.line}: {old.fingerprint}", indent=4)
+            other = line(
+                ("a different key is recorded", Role.BAD), f" in line {old.line}: {old.fingerprint}", indent=4
+            )
             lines.append(other)
     return lines
 

@@ -316,7 +316,7 @@ class Narrator:
 
     def _action_failed(self, fact: ActionFailed) -> list[Line]:
         self.tally.failed += 1
-        error = one_line(fact.error or "no reason given", 300)
+        error = fact.error or "no reason given"
         row = self.lookup(fact.action_id)
         stderr = row.stderr.shown if row else ""
         return [self._action(fact, "failed", seconds=fact.seconds), *failure(error, fact.rc, stderr)]

@@ -8,13 +8,16 @@ repeated. A key without an event is impossible.
 from __future__ import annotations
 
 import asyncio
+from getpass import getuser
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.inventory.model import is_local
-from ftl2_enterprise.adapters.hosts.ssh import known_hosts
+from ftl2_enterprise.adapters.hosts.inventory.ssh_names import SshNames
+from ftl2_enterprise.adapters.hosts.ssh import connecting, known_hosts
 from ftl2_enterprise.adapters.hosts.ssh.known_hosts_file import KnownHostsFile
 from ftl2_enterprise.core.problem import invalid, not_found, unavailable
+from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.units.hosts import record_trust
 from ftl2_enterprise.protocol.loops.facts import HostTrusted
 from ftl2_enterprise.protocol.loops.host_keys import check_host, parse_keys
@@ -31,43 +34,82 @@ if TYPE_CHECKING:
 RECORD_WITHIN = 30.0
 """Seconds for which a request waits until its events are committed."""
 MOST_NAMED = 5
-"""Hosts of a group that a hint names."""
+"""Hosts that a hint names."""
 
 
 def find(request: FindHostKeys) -> HostKeys:
     """The address of the host, and its recorded keys. Raises Problem."""
-    host, port = request.host, request.port or SSH_PORT
+    entry = HostEntry(name=request.host, ansible_port=request.port)
     if request.inventory is not None:
         if request.port is not None:
-            raise invalid("cannot take a port with an inventory", "the inventory has the port of the host")
-        host, port = _address(request.host, request.inventory)
-    check_host(host)
+            raise invalid("cannot use a port with an inventory", "the inventory has the port of the host")
+        entry = _entry(request.host, request.inventory)
+    check_host(entry.ansible_host or entry.name)
     file = KnownHostsFile()
+    host, port = _reached(entry, file.path), entry.ansible_port or SSH_PORT
+    check_host(host)
+    # Names of hosts do not differ by case, and ssh(1) searches for them in lower case.
+    host = host.lower()
     return HostKeys(host=host, port=port, file=file.path, keys=known_hosts.recorded_keys(file.read(), host, port))
 
 
-def _address(name: str, path: str) -> tuple[str, int]:
+def _entry(name: str, path: str) -> HostEntry:
     inventory = inventory_files.load(path)
     entry = inventory.entry(name)
+    # In inventories, names differ by case; of hosts, they do not.
+    same = [one for one in inventory.hosts() if one.name.lower() == name.lower()] if entry is None else []
+    if len(same) == 1:
+        (entry,) = same
     if entry is None:
         if name in inventory.groups:
             some = ", ".join(inventory.expand(name)[:MOST_NAMED])
             raise invalid(f"cannot trust {name}: it is a group in {path}", f"name one of its hosts, such as {some}")
-        raise not_found(f"cannot find the host {name}: it is not in the inventory {path}")
+        some = ", ".join(one.name for one in inventory.hosts()[:MOST_NAMED])
+        raise not_found(
+            f"cannot find the host {name}: it is not in the inventory {path}",
+            f"it has {some}" if some else "it has no hosts",
+        )
     if is_local(entry):
-        raise invalid(f"cannot trust {name}: loops do not use SSH for this machine")
-    return entry.ansible_host or entry.name, entry.ansible_port or SSH_PORT
+        raise invalid(
+            f"cannot trust {name}: loops do not use SSH for this machine", "it needs no key: submit the desired state"
+        )
+    return entry
+
+
+def _reached(entry: HostEntry, file: str) -> str:
+    """The address of the host, if it is reached directly and its key is looked up in this file. Raises Problem."""
+    names = SshNames()
+    names.refresh()
+    try:
+        route = connecting.route_of(entry, names, in_service=True)
+    except ValueError as error:
+        raise invalid(f"cannot trust {entry.name}: {error}", "correct that file of the service's user") from error
+    if route.known_hosts is not None:
+        files = " and ".join(route.known_hosts) or "no file"
+        raise invalid(
+            f"cannot trust {entry.name}: its key is looked up in {files}, as its UserKnownHostsFile requests",
+            "add the key to that file, or remove UserKnownHostsFile from the inventory",
+        )
+    if route.way.shown:
+        through = ",".join(jump.text for jump in route.way.jumps)
+        user, port = entry.ansible_user, entry.ansible_port or SSH_PORT
+        command = connecting.ssh_command(through, entry.ansible_host or entry.name, port, user)
+        raise invalid(
+            f"cannot fetch the keys of {entry.name}: it is reached through {through or 'a ProxyCommand'}",
+            f"`{command}` as {getuser()} shows its key and records it in {file}",
+        )
+    return route.way.address
 
 
 def trust(request: TrustHost, record: Callable[[list[HostTrusted]], None]) -> TrustResult:
     """Record the keys of the request. `record` commits the events. Raises Problem; then the file is as before."""
-    file, keys = KnownHostsFile(), parse_keys(request.keys)
-    result = TrustResult(host=request.host, port=request.port, file=file.path)
+    file, keys, host = KnownHostsFile(), parse_keys(request.keys), request.host.lower()
+    result = TrustResult(host=host, port=request.port, file=file.path)
 
     def edit(content: bytes) -> bytes:
         nonlocal result
         edited, result = known_hosts.with_keys(
-            content, request.host, request.port, keys, replace=request.replace, file=file.path
+            content, host, request.port, keys, replace=request.replace, file=file.path
         )
         return edited
 

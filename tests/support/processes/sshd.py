@@ -82,11 +82,16 @@ def running_or_skipped(factory: pytest.TempPathFactory) -> Generator[Sshd]:
 
 @contextmanager
 def running(
-    folder: Path, home: Path, *, key_types: Sequence[str] = ("ed25519",), port: int | None = None
+    folder: Path,
+    home: Path,
+    *,
+    key_types: Sequence[str] = ("ed25519",),
+    port: int | None = None,
+    options: Sequence[str] = (),
 ) -> Generator[Sshd]:
     """An sshd for the length of the block; sessions have `home` as HOME. Raises CannotStart.
 
-    Keys that are in the folder already are kept.
+    Keys that are in the folder already are kept. `options` are further lines of its configuration.
     """
     program = shutil.which("sshd") or next(
         (p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if Path(p).exists()), None
@@ -119,6 +124,7 @@ UsePAM no
 MaxStartups 100
 SetEnv HOME={home}
 Subsystem sftp internal-sftp
+{chr(10).join(options)}
 """
     )
     log = folder / "log"

@@ -30,6 +30,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "host": {"host": HostIdentity(name="web02", connection="ssh", address="192.0.2.1", port=22)},
     "address": {"host": HostIdentity(name="web01", connection="ssh", address="192.0.2.2", port=22)},
     "port": {"host": HostIdentity(name="web01", connection="ssh", address="192.0.2.1", port=2222)},
+    "way": {
+        "host": HostIdentity(name="web01", connection="ssh", address="192.0.2.1", port=22, way=("ops@192.0.2.9:22",))
+    },
     "connection": {"host": HostIdentity(name="web01")},
     "module": {"module": "file"},
     "params": {"params": {"dest": "/etc/motd", "content": "hello!"}},

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from ftl2_enterprise.render import text
 from ftl2_enterprise.render.colour import Painter, painter
-from ftl2_enterprise.render.text import Role, Span, fields_text, fitted, line, person, symbol
+from ftl2_enterprise.render.text import Role, Span, fields_text, fitted, line, person, symbol, with_commands
 
 
 @pytest.mark.parametrize(
@@ -172,3 +172,21 @@ def test_actors_are_named_without_their_ids(actor, name):
 def test_a_broken_line_continues_below_its_value():
     lines = fitted(line("name      ", "some words that do not fit", hang=10), 30)
     assert [one.plain.rstrip() for one in lines] == ["name      some words that do", "          not fit"]
+
+
+COMMAND = "`ftl2ctl hosts trust web1.example.com --port 2222`"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_command_in_a_reason_is_shown_whole_and_on_one_line(columns: int) -> None:
+    reason = f"cannot reach {'x' * 300}: its key is not in the file; {COMMAND} shows and records it"
+    out = io.StringIO()
+    Painter(stream=out, is_terminal=True, has_colour=False, width=columns).print(
+        [line("not as desired: ", *with_commands(reason))]
+    )
+    assert any(COMMAND in shown for shown in out.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("reason", ["", "no command", "one ` only", "`all`", "a `b` c ` d", "`a``b`"])
+def test_nothing_of_a_reason_is_lost(reason: str) -> None:
+    assert line(*with_commands(reason)).plain == reason

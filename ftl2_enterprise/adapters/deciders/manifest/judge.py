@@ -176,7 +176,7 @@ def _unmet(
         if rc is None:
             yield f"its check failed: {_first_line(result.error) or 'no reason was given'}"
         else:
-            yield f"{message} (its check ended with {rc})" if message else f"its check ended with {rc}"
+            yield f"{message} (its check exits with {rc})" if message else f"its check exits with {rc}"
         return
     for one in expect:
         value = rendered(one.value, scope, (*step.where, "check", "expect"))

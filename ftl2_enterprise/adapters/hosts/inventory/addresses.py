@@ -18,9 +18,18 @@ def leads_here(address: str) -> bool:
     """Whether the address is one of this machine: a loopback address, one of its addresses, or its name."""
     text = normal(address)
     number = number_of(text)
+    if number is not None and str(number) in own_addresses():
+        return True
+    return is_loopback(text) or text in own_names()
+
+
+def is_loopback(address: str) -> bool:
+    """Whether the address leads to the machine that uses it, whichever that is."""
+    text = normal(address)
+    number = number_of(text)
     if number is not None:
-        return number.is_loopback or number.is_unspecified or str(number) in own_addresses()
-    return text in _LOCAL_NAMES or text.endswith(".localhost") or text in own_names()
+        return number.is_loopback or number.is_unspecified
+    return text in _LOCAL_NAMES or text.endswith(".localhost")
 
 
 @cache

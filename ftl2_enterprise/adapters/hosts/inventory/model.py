@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.hosts.inventory import addresses
-from ftl2_enterprise.adapters.hosts.inventory.ssh_names import SshNames
+from ftl2_enterprise.adapters.hosts.inventory import addresses, ssh_arguments
+from ftl2_enterprise.adapters.hosts.inventory.ssh_names import SshNames, Way
 from ftl2_enterprise.core.addresses import normal
-from ftl2_enterprise.core.problem import conflict, invalid, not_found
+from ftl2_enterprise.core.problem import Problem, conflict, invalid, not_found
 from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 SSH_PORT = 22
+KEY_VARIABLES = ("ansible_ssh_private_key_file", "ansible_private_key_file", "ssh_private_key_file")
+"""Those that can name the private key of a host; the first one that is set counts."""
 UNGROUPED = "ungrouped"
 
 
@@ -134,6 +136,7 @@ class Inventory:
             for other in self._entries.values()
             if other.name != entry.name and _is_same(place, self._place(other), any_port=is_registered)
         ]
+        way = None if is_local(entry) else self._way(entry)
         here = [(LOCALHOST, "local")] if _is_here(place) and entry.name != LOCALHOST else []
         others = [(other.name, *other.groups) for other in same]
         return HostIdentity(
@@ -145,13 +148,27 @@ class Inventory:
             others=tuple(dict.fromkeys([*others, *here])),
             aliases=addresses.of_this_machine() if _is_here(place) else (),
             is_registered=is_registered,
+            way=() if way is None else way.shown,
         )
+
+    def _way(self, entry: HostEntry) -> Way:
+        """How a connection reaches the host. What cannot be used is a way, too: no connection is made by it."""
+        name, port = entry.ansible_host or entry.name, entry.ansible_port or SSH_PORT
+        try:
+            jumps = ssh_arguments.arguments_of(entry.name, entry.vars).jumps
+            return self._ssh.way(name, entry.ansible_user or "", port, jumps)
+        except (Problem, ValueError) as error:
+            return Way(name, shown=(str(error),))
 
     def _place(self, entry: HostEntry) -> _Place:
         if is_local(entry):
             return "local", "", 0
         name, port = entry.ansible_host or entry.name, entry.ansible_port or SSH_PORT
-        return "ssh", normal(self._ssh.address(name, entry.ansible_user or "", port)), port
+        address = normal(self._ssh.address(name, entry.ansible_user or "", port))
+        if addresses.is_loopback(address):
+            # Seen from the last jump host, if there is one.
+            address = normal(self._way(entry).last) or address
+        return "ssh", address, port
 
     def add(self, entry: HostEntry) -> None:
         """Register a host, or replace one that was registered; new groups are created.
@@ -260,8 +277,12 @@ class Inventory:
 
 def is_local(entry: HostEntry) -> bool:
     """Whether calls for the host run on this machine."""
-    connection = entry.vars.get("ansible_connection")
-    return connection == "local" or (connection is None and entry.name == LOCALHOST)
+    return _is_connected_locally(entry.name, entry.vars)
+
+
+def _is_connected_locally(name: str, variables: Mapping[str, Any]) -> bool:
+    connection = variables.get("ansible_connection")
+    return connection == "local" or (connection is None and name == LOCALHOST)
 
 
 def _changes(known: HostEntry, entry: HostEntry) -> bool:
@@ -293,7 +314,10 @@ def _is_same(one: _Place, other: _Place, *, any_port: bool) -> bool:
 
 
 def entry_of(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> HostEntry:
-    """A host from its merged variables. Raises Problem(invalid) for an invalid port."""
+    """A host from its merged variables.
+
+    Raises Problem(invalid) for an invalid port, and for arguments of ssh that are not supported.
+    """
 
     def first(*keys: str) -> Any:
         return next((variables[key] for key in keys if variables.get(key) not in (None, "")), None)
@@ -305,8 +329,25 @@ def entry_of(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -
     for key, value in (("ansible_host", address), ("ansible_user", user)):
         if "{{" in str(value):
             raise invalid(f"cannot use the host {name}: its {key} is a template, and inventories are not rendered")
+    if not _is_connected_locally(name, variables):
+        arguments = ssh_arguments.arguments_of(name, variables)
+        port, user = port or arguments.port, user or arguments.user
+        _refuse_two("port", arguments.port, "ansible_port", None if port is None else int(port), name)
+        _refuse_two("user", arguments.user, "ansible_user", user, name)
+        variable = next((one for one in KEY_VARIABLES if variables.get(one)), KEY_VARIABLES[0])
+        _refuse_two("key", arguments.key, variable, variables.get(variable) or arguments.key, name)
     return HostEntry(
         name=name, ansible_host=None if address is None else str(address),
         ansible_port=None if port is None else int(port), ansible_user=None if user is None else str(user),
         groups=groups, vars=dict(variables),
     )  # fmt: skip
+
+
+def _refuse_two(what: str, of_arguments: object, variable: str, of_variable: object, name: str) -> None:
+    """Raise Problem(invalid) if the arguments of ssh and a variable have two values for the same thing."""
+    if of_arguments is not None and str(of_arguments) != str(of_variable):
+        raise invalid(
+            f"cannot use the host {name}: its arguments of ssh have the {what} {of_arguments},"
+            f" and its {variable} is {of_variable}",
+            "keep one of them",
+        )

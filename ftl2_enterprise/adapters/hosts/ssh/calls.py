@@ -9,20 +9,16 @@ import contextlib
 import json
 import os
 import secrets
-import shlex
 import sys
-from getpass import getuser
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.adapters.hosts.call_result import last_line, line
+from ftl2_enterprise.adapters.hosts.inventory.ssh_names import SshNames
 from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.local import calls as local_calls
 from ftl2_enterprise.adapters.hosts.remote import frames
-from ftl2_enterprise.adapters.hosts.ssh import ftl2_context, gate_build, known_hosts
-from ftl2_enterprise.adapters.hosts.ssh.known_hosts_file import KnownHostsFile
-from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loops.hosts import SSH_PORT, RecordedKey
+from ftl2_enterprise.adapters.hosts.ssh import connecting, ftl2_context, gate_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,21 +33,9 @@ REMOTE_LIMIT = 8 << 20
 """Bytes captured of each stream: FTL2's messages are limited to 64 MiB and contain a module's output twice."""
 HANDSHAKE = "Gate handshake failed: "
 NOT_CONNECTED = (
-    "Failed to connect after ", "SSH authentication failed", "Gate handshake ", ftl2_context.NOT_WITHIN
+    "Failed to connect after ", "SSH authentication failed", "Gate handshake ", connecting.NOT_CONNECTED
 )  # fmt: skip
 """Beginnings of FTL2's errors for calls that were not sent."""
-UNKNOWN_KEY = "Host key is not trusted"
-CAUSES = {
-    "ConnectionRefusedError": "the connection was refused",
-    "ConnectionResetError": "the connection was reset",
-    "ConnectionLost": "the connection was lost",
-    "BrokenPipeError": "the connection was lost",
-    "Server not responding to keepalive": "it has not answered for 30 s",
-    "TimeoutError": "no answer",
-    "gaierror": "its address is unknown",
-    "OSError": "there is no route to it",
-}
-"""Explanations of error types that FTL2 reports without a message."""
 SLACK = 15.0
 KILL_LIMIT = 10.0
 BUILD = f"import sys; sys.path.append(sys.argv[1]); from {gate_build.__name__} import run; run()"
@@ -92,6 +76,7 @@ class SshCalls:
         self._opening: asyncio.Lock = asyncio.Lock()
         self._built: dict[str, asyncio.Task[None]] = {}
         self._bundles: dict[str, tuple[str, bytes]] = {}
+        self._names: SshNames = SshNames()
 
     async def perform(
         self, entry: HostEntry, request: dict[str, Any], allowed: Callable[[], bool], *, module: str | None = None
@@ -103,10 +88,16 @@ class SshCalls:
         Cancelling returns when the host has killed the call's process tree, or does not answer.
         """
         await ftl2_context.ready()
+        self._names.refresh()
         try:
-            host = ftl2_context.host_config(entry)
+            route = connecting.route_of(entry, self._names, in_service=self._in_service)
+        except ValueError as error:
+            raise HostUnreachable(f"cannot reach {entry.name}: {error}") from error
+        try:
+            host = ftl2_context.host_config(entry, route)
         except ValueError as error:
             raise HostUnreachable(str(error)) from error
+        connecting.ROUTE.set(route)
         await self._build_gate(ftl2_context.interpreter(entry))
         context = await self._take()
         try:
@@ -187,14 +178,14 @@ class SshCalls:
         except TimeoutError:
             task.add_done_callback(_ignore_failure)
             raise HostUnreachable(
-                f"cannot reach {_address(entry, host)}: {ftl2_context.NOT_WITHIN}{seconds:g} s"
+                f"cannot reach {_address(entry, host)}: {connecting.NOT_WITHIN}{seconds:g} s"
             ) from None
 
     async def _greet(self, context: _Context, entry: HostEntry, host: Any) -> None:
         results = await ftl2_context.run_helper(context.ftl, host, op="hello")
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
         if "python" not in output:
-            raise HostUnreachable(f"cannot reach {_address(entry, host)}: {self._reason(host, results)}")
+            raise HostUnreachable(f"cannot reach {_address(entry, host)}: {_reason(results)}")
 
     def _answer(self, context: _Context, entry: HostEntry, host: Any, results: list[Any]) -> dict[str, Any]:
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
@@ -203,32 +194,7 @@ class SshCalls:
             return output
         # The host was reached before. If FTL2 had to reconnect and could not, the call was not sent.
         began = not any(sign in _error_of(results) for sign in NOT_CONNECTED)
-        raise HostUnreachable(f"cannot finish the call on {entry.name}: {self._reason(host, results)}", began=began)
-
-    def _reason(self, host: Any, results: list[Any]) -> str:
-        if UNKNOWN_KEY in _error_of(results):
-            return self._untrusted(host.ansible_host, host.ansible_port)
-        return _reason(results)
-
-    def _untrusted(self, address: str, port: int) -> str:
-        """Why the key of the host is not trusted: it is unknown, or another one is recorded."""
-        known = _recorded_keys(address, port)
-        file = f"~/.ssh/known_hosts of {getuser()}"
-        chosen = "" if port == SSH_PORT else f" --port {port}"
-        command = f"`ftl2ctl hosts trust {shlex.quote(address)}{chosen}"
-        if known:
-            lines = ", ".join(str(key.line) for key in known)
-            new = f"{command} --replace` shows and records it" if self._in_service else "replace these lines"
-            return (
-                f"its host key is another one than in {file} (line {lines}): another machine may answer; if the host"
-                f" has a new key, {new}"
-            )
-        if self._in_service:
-            return f"its host key is not in {file}; {command}` shows and records it"
-        return (
-            f"its host key is not in {file}; compare it with that of the host, and record it"
-            " there (ssh-keyscan prints the line)"
-        )
+        raise HostUnreachable(f"cannot finish the call on {entry.name}: {_reason(results)}", began=began)
 
     async def bundle(self, module: str) -> tuple[str, bytes]:
         """An Ansible-style module with its libraries: its digest, and the archive."""
@@ -302,25 +268,18 @@ def _address(entry: HostEntry, host: Any) -> str:
     return f"{entry.name} ({host.ansible_user}@{host.ansible_host}:{host.ansible_port})"
 
 
-def _recorded_keys(address: str, port: int) -> list[RecordedKey]:
-    """The keys with which the host is known; none if the file cannot be read."""
-    try:
-        content = KnownHostsFile().read()
-    except Problem:
-        return []
-    # As FTL2's library does: a host that is not known with its port may be known without it.
-    return known_hosts.recorded_keys(content, address, port) or known_hosts.recorded_keys(content, address, SSH_PORT)
-
-
 def _error_of(results: list[Any]) -> str:
     return str(results[0].error or "no reason given") if results else "FTL2 gave no result"
 
 
 def _reason(results: list[Any]) -> str:
-    what, handshake, printed = _error_of(results).removeprefix("Remote execution failed: ").partition(HANDSHAKE)
+    error = _error_of(results).removeprefix("Remote execution failed: ")
+    if error.startswith(connecting.NOT_CONNECTED):
+        return line(error.removeprefix(connecting.NOT_CONNECTED))
+    what, handshake, printed = error.partition(HANDSHAKE)
     if not handshake:
         error = line(what)
-        return CAUSES.get(error.rpartition(": ")[2], error)
+        return connecting.CAUSES.get(error.rpartition(": ")[2], error)
     with contextlib.suppress(ValueError, SyntaxError):
         printed = cast("bytes", ast.literal_eval(printed.strip())).decode("utf-8", "replace")
     return f"FTL2's gate does not start, which needs Python 3.10 there: {last_line(printed)}"

@@ -7,7 +7,6 @@ import functools
 import importlib
 import io
 import logging
-import re
 import zipfile
 from contextvars import ContextVar
 from getpass import getuser
@@ -16,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts import remote
+from ftl2_enterprise.adapters.hosts.inventory.model import KEY_VARIABLES
+from ftl2_enterprise.adapters.hosts.inventory.ssh_arguments import arguments_of
+from ftl2_enterprise.adapters.hosts.ssh import connecting
 
 if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import HostEntry
@@ -25,17 +27,6 @@ HELPER = "ftl2_enterprise.on_host.call"
 
 KEEPALIVE_LIMIT = 900.0
 """Seconds that a gate may be silent. FTL2's default of 60 would end long calls."""
-
-CONNECT_LIMIT = 10.0
-"""Seconds until a host that does not answer is unreachable. FTL2 waits three times for 30."""
-LIMITS = {
-    "connect_timeout": CONNECT_LIMIT,
-    "login_timeout": 30.0,
-    "keepalive_interval": 10.0,
-    "keepalive_count_max": 3,
-}
-"""A connection on which nothing arrives for 30 seconds is lost; FTL2 would wait for 90."""
-NOT_WITHIN = "no connection within "
 
 ENCODER = b"""import json
 json.JSONEncoder.default = lambda _, v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)
@@ -84,12 +75,8 @@ async def ready() -> None:
         logger.propagate = False
 
 
-class NoAnswer(Exception):
-    """A host did not answer; FTL2 does not try again, since the loop does."""
-
-
 class _WatchedLibrary:
-    """A proxy of the SSH library for FTL2 with our limits; it records each connection for the call that opened it."""
+    """A proxy of the SSH library for FTL2 that connects in our way, and records each connection for its call."""
 
     def __init__(self, library: Any) -> None:
         self._library: Any = library
@@ -98,11 +85,8 @@ class _WatchedLibrary:
         return getattr(self._library, name)
 
     async def connect(self, **settings: Any) -> Any:
-        """Connect and record the connection."""
-        try:
-            connection = await self._library.connect(**{**settings, **LIMITS})
-        except TimeoutError as error:
-            raise NoAnswer(f"{NOT_WITHIN}{CONNECT_LIMIT:g} s") from error
+        """Connect and record the connection. Raises NotConnected, and what the library raises."""
+        connection = await connecting.connect(self._library, settings)
         opened = _OPENED.get()
         if opened is not None:
             opened.append(connection)
@@ -235,15 +219,18 @@ def bundle(name: str) -> bytes:
     return packed.getvalue()
 
 
-def host_config(entry: HostEntry) -> Any:
-    """The host in FTL2's form. Raises ValueError with a sentence for settings that FTL2 would silently ignore."""
+def host_config(entry: HostEntry, way: object = ()) -> Any:
+    """The host in FTL2's form. `way` identifies how it is reached: connections are made again when it changes.
+
+    Raises ValueError with a sentence for settings that FTL2 would silently ignore, and Problem.
+    """
     types: Any = importlib.import_module("ftl2.types")
     known = entry.vars
     why = cannot_become(entry)
     if why:
         raise ValueError(why)
-    key = known.get("ansible_ssh_private_key_file") or known.get("ansible_private_key_file")
-    key = key or known.get("ssh_private_key_file")
+    key = next((known[name] for name in KEY_VARIABLES if known.get(name)), None)
+    key = key or arguments_of(entry.name, known).key
     password = known.get("ansible_password") or known.get("ansible_ssh_pass") or known.get("ansible_ssh_password")
     settings: dict[str, Any] = {
         "ansible_host": entry.ansible_host or entry.name,
@@ -259,7 +246,7 @@ def host_config(entry: HostEntry) -> Any:
         },
     }
     # FTL2 caches connections by name, so another address, user or key needs another name.
-    digest = sha256(repr(sorted(settings.items(), key=lambda item: item[0])).encode()).hexdigest()[:12]
+    digest = sha256(repr((sorted(settings.items(), key=lambda item: item[0]), way)).encode()).hexdigest()[:12]
     return types.HostConfig(name=f"{entry.name}#{digest}", ansible_connection="ssh", **settings)
 
 
@@ -274,29 +261,7 @@ def ignores_host_keys(entry: HostEntry) -> bool:
     if truth(entry.vars.get("disable_host_key_checking")):
         return True
     checking = entry.vars.get("ansible_ssh_host_key_checking", entry.vars.get("ansible_host_key_checking"))
-    if checking is not None and not truth(checking):
-        return True
-    arguments = f"{entry.vars.get('ansible_ssh_common_args', '')} {entry.vars.get('ansible_ssh_extra_args', '')}"
-    return "stricthostkeychecking=no" in arguments.lower().replace(" =", "=").replace("= ", "=")
-
-
-_IGNORED = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args", "ansible_ssh_executable")
-_SUPPORTED_ARGUMENT = re.compile(r"(-o)?\s*(stricthostkeychecking|userknownhostsfile)\s*=\s*\S+", re.IGNORECASE)
-
-
-def ignored_arguments(entry: HostEntry) -> str | None:
-    """Why the arguments for ssh in the inventory cannot be used, in one sentence, or None.
-
-    FTL2 would connect without them, which is another way to the host than the inventory describes.
-    """
-    for name in _IGNORED:
-        text = str(entry.vars.get(name) or "")
-        if _SUPPORTED_ARGUMENT.sub("", text).strip(" '\""):
-            return (
-                f"cannot use the host {entry.name}: FTL2 connects directly and ignores {name} {text!r}, except for "
-                "StrictHostKeyChecking"
-            )
-    return None
+    return checking is not None and not truth(checking)
 
 
 def cannot_become(entry: HostEntry) -> str | None:

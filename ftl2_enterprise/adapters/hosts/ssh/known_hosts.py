@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.protocol.loops.host_keys import HostKey, known_with_another_key, place
-from ftl2_enterprise.protocol.loops.hosts import KeyLine, RecordedKey, TrustResult
+from ftl2_enterprise.protocol.loops.hosts import SSH_PORT, KeyLine, RecordedKey, TrustResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HASHED = b"|1|"
 REVOKED = b"@revoked"
+AUTHORITY = b"@cert-authority"
 _PATTERN = re.compile(rb"[*?]")
 _LINE = re.compile(
     rb"\s*(?:(?P<marker>@\S+)\s+)?(?P<names>[^#@\s]\S*)\s+(?P<type>\S+)\s+(?P<key>[A-Za-z0-9+/=]+)(?:\s|\Z)"
 )
 
 
-class _LineAboutHost(NamedTuple):
+class LineAboutHost(NamedTuple):
     """One line about a host."""
 
     at: int
@@ -40,12 +41,39 @@ class _LineAboutHost(NamedTuple):
 
     @property
     def recorded(self) -> RecordedKey:
+        """The key, for people."""
         return RecordedKey(type=self.key.type, fingerprint=self.key.fingerprint, line=self.at + 1)
 
 
 def recorded_keys(data: bytes, host: str, port: int) -> list[RecordedKey]:
     """The keys with which the host is known, in the order of the lines."""
     return [line.recorded for line in _lines_about(data.split(b"\n"), place(host, port)) if not line.marker]
+
+
+class KeysOfHost(NamedTuple):
+    """What the lines have about a host."""
+
+    keys: list[LineAboutHost]
+    authorities: list[LineAboutHost]
+    """Those of authorities whose certificates are accepted."""
+    revoked: list[LineAboutHost]
+    """Keys and authorities that are never accepted."""
+
+
+def keys_of_host(data: bytes, host: str, port: int) -> KeysOfHost:
+    """The lines that decide about the key of a host.
+
+    As in ssh(1), a host that is not known with its port may be known without it. A key is revoked if it is revoked
+    with the port or without it.
+    """
+    lines = data.split(b"\n")
+    with_port = list(_lines_about(lines, place(host, port)))
+    without = [] if port == SSH_PORT else list(_lines_about(lines, place(host, SSH_PORT)))
+    keys, authorities = (
+        [line for line in with_port if line.marker == marker] or [line for line in without if line.marker == marker]
+        for marker in (b"", AUTHORITY)
+    )
+    return KeysOfHost(keys, authorities, [line for line in (*with_port, *without) if line.marker == REVOKED])
 
 
 def with_keys(
@@ -74,7 +102,7 @@ def with_keys(
                     " is about a pattern of hosts",
                     "edit that line",
                 )
-            edits[line.at] = _without(lines[line.at], line.names, place(host, port))
+            edits[line.at] = _without(lines[line.at], line.names, place(host, port).lower())
             result.replaced.append(KeyLine(type=line.key.type, fingerprint=line.key.fingerprint))
         shown = KeyLine(type=key.type, fingerprint=key.fingerprint)
         (result.unchanged if is_recorded else result.recorded).append(shown)
@@ -89,7 +117,7 @@ def with_keys(
     return edited, result
 
 
-def _refuse_revoked(about: list[_LineAboutHost], key: HostKey, host: str, port: int, file: str) -> None:
+def _refuse_revoked(about: list[LineAboutHost], key: HostKey, host: str, port: int, file: str) -> None:
     for line in about:
         if line.marker == REVOKED and line.key == key:
             raise conflict(
@@ -99,8 +127,9 @@ def _refuse_revoked(about: list[_LineAboutHost], key: HostKey, host: str, port: 
             )
 
 
-def _lines_about(lines: list[bytes], name: str) -> Iterator[_LineAboutHost]:
-    """The lines whose names cover this one."""
+def _lines_about(lines: list[bytes], name: str) -> Iterator[LineAboutHost]:
+    """The lines whose names cover this one, in lower or upper case."""
+    name = name.lower()
     for index, text in enumerate(lines):
         found = _LINE.match(text)
         if found is None:
@@ -112,14 +141,14 @@ def _lines_about(lines: list[bytes], name: str) -> Iterator[_LineAboutHost]:
             key = HostKey(found["type"].decode("ascii", "replace"), base64.b64decode(found["key"], validate=True))
         except (binascii.Error, ValueError):
             continue
-        yield _LineAboutHost(index, found["marker"] or b"", found["names"], key, is_pattern=covers == "pattern")
+        yield LineAboutHost(index, found["marker"] or b"", found["names"], key, is_pattern=covers == "pattern")
 
 
 def _covers(names: bytes, name: bytes) -> str | None:
     """How the first field of a line covers the name: "exact", "pattern", or None."""
     if names.startswith(HASHED):
         return "exact" if _is_hash_of(names, name) else None
-    parts = names.split(b",")
+    parts = names.lower().split(b",")
     if any(part[:1] == b"!" and _fits(part[1:], name) for part in parts):
         return None
     if any(part != name and _PATTERN.search(part) and _fits(part, name) for part in parts):
@@ -146,7 +175,7 @@ def _fits(pattern: bytes, name: bytes) -> bool:
 
 def _without(text: bytes, names: bytes, name: str) -> bytes | None:
     """The line without this name; None if it has no other."""
-    others = [] if names.startswith(HASHED) else [part for part in names.split(b",") if part != name.encode()]
+    others = [] if names.startswith(HASHED) else [part for part in names.split(b",") if part.lower() != name.encode()]
     if not any(not part.startswith(b"!") for part in others):
         return None
     return text.replace(names, b",".join(others), 1)

@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Code, Problem, conflict, unavailable
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 NAME = "known_hosts"
 LARGEST = 8 << 20
 """Bytes; ten thousand hosts with three keys have fewer."""
+LOCK_WAIT = 10.0
+"""Seconds; a change takes as long as the commit of an event."""
+LOCK_INTERVAL = 0.02
 ATTEMPTS = 10
 """How often a change is made again when another program changes the file at the same time."""
 _UNFINISHED = re.compile(rf"\.{NAME}\.[0-9a-f]{{8}}")
@@ -41,7 +45,9 @@ class _Outdated(Exception):
 class KnownHostsFile:
     """The file below this home directory; by default below that of the environment."""
 
-    def __init__(self, home: str | None = None) -> None:
+    def __init__(self, home: str | None = None, *, wait: float = LOCK_WAIT) -> None:
+        """`wait`: seconds for which a change waits for another one."""
+        self._wait: float = wait
         self._home: str = home or os.path.expanduser("~")  # noqa: PTH111 - a text
         self._directory: str = f"{self._home}/.ssh"
         self.path: str = f"{self._directory}/{NAME}"
@@ -90,7 +96,10 @@ class KnownHostsFile:
             except _Outdated:
                 continue
             return
-        raise conflict(f"cannot change {self.path}: another program changes it all the time", "try again")
+        raise conflict(
+            f"cannot change {self.path}: another program keeps changing it",
+            "repeat the command when that program has ended",
+        )
 
     def _make_directory(self) -> None:
         try:
@@ -105,10 +114,18 @@ class KnownHostsFile:
 
     @contextlib.contextmanager
     def _locked(self, directory: int) -> Generator[None]:
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise conflict(f"cannot change {self.path}: another process changes it now", "try again") from None
+        deadline = time.monotonic() + self._wait
+        while True:
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise conflict(
+                        f"cannot change {self.path}: another process has been changing it for {self._wait:g} s",
+                        "repeat the command when that process has ended",
+                    ) from None
+                time.sleep(LOCK_INTERVAL)
         # The lock ends with the descriptor, which the caller closes.
         if stat.S_IMODE(os.fstat(directory).st_mode) != private_files.DIRECTORY_MODE:
             os.fchmod(directory, private_files.DIRECTORY_MODE)
@@ -119,12 +136,16 @@ class KnownHostsFile:
         try:
             yield
         except _Unsafe as error:
-            raise conflict(f"cannot {doing} {self.path}: {error}", "see sshd(8), FILES") from error
+            raise conflict(
+                f"cannot {doing} {self.path}: {error}",
+                "it has to be a file of the service's user, in a directory of that user",
+            ) from error
         except OSError as error:
             why = (error.strerror or "failed").lower()
-            hint = "it has to belong to the user of the service"
             if isinstance(error, PermissionError):
+                hint = "it has to belong to the user of the service"
                 raise Problem(Code.DENIED, f"cannot {doing} {self.path}: {why}", hint=hint) from error
+            hint = "check the directory, and the space on its disk"
             raise unavailable(f"cannot {doing} {self.path}: {why}", hint) from error
 
 

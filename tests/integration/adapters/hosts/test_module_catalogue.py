@@ -161,7 +161,7 @@ def test_hosts_are_translated_for_ftl2() -> None:
         vars={
             "ansible_ssh_private_key_file": "~/key",
             "ansible_ssh_pass": "pw",
-            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no",
+            "ansible_host_key_checking": "false",
             "ansible_python_interpreter": "auto_silent",
             "ansible_become": "yes",
             "ansible_become_user": "www",

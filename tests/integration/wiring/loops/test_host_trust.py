@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from getpass import getuser
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,9 @@ web:
     web2.example.com:
     here: {ansible_connection: local}
     odd: {ansible_host: "10.0.0.5,*"}
+    port: {ansible_host: "10.0.0.5:2222"}
+    inner: {ansible_host: 10.1.0.5, ansible_user: admin, ansible_ssh_common_args: -J ops@bastion}
+    other: {ansible_ssh_common_args: -o UserKnownHostsFile=/etc/keys}
 """
 
 
@@ -49,7 +53,8 @@ def test_only_administrators_trust_hosts_and_ask_about_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "address"), [("web1", ("10.0.0.5", 2222)), ("web2.example.com", ("web2.example.com", 22))]
+    ("name", "address"),
+    [("web1", ("10.0.0.5", 2222)), ("WEB1", ("10.0.0.5", 2222)), ("web2.example.com", ("web2.example.com", 22))],
 )
 def test_the_inventory_has_the_address(file: Path, name: str, address: tuple[str, int]) -> None:
     found = host_trust.find(FindHostKeys(host=name, inventory=str(file.parent.parent / "hosts.yaml")))
@@ -68,10 +73,13 @@ def test_recorded_keys_are_found(file: Path) -> None:
     ("host", "port", "code", "why"),
     [
         ("web", None, Code.INVALID, "cannot trust web: it is a group in "),
-        ("other", None, Code.NOT_FOUND, "cannot find the host other: it is not in the inventory "),
+        ("unknown", None, Code.NOT_FOUND, "cannot find the host unknown: it is not in the inventory "),
         ("here", None, Code.INVALID, "cannot trust here: loops do not use SSH for this machine"),
-        ("odd", None, Code.INVALID, "cannot take '10.0.0.5,*' for a host"),
-        ("web1", 22, Code.INVALID, "cannot take a port with an inventory"),
+        ("odd", None, Code.INVALID, "cannot use '10.0.0.5,*' as a host: it is neither a name nor"),
+        ("port", None, Code.INVALID, "cannot use '10.0.0.5:2222' as a host: it contains a port"),
+        ("web1", 22, Code.INVALID, "cannot use a port with an inventory"),
+        ("inner", None, Code.INVALID, "cannot fetch the keys of inner: it is reached through ops@bastion"),
+        ("other", None, Code.INVALID, "cannot trust other: its key is looked up in /etc/keys, as its UserKnown"),
     ],
 )
 def test_other_names_are_refused(file: Path, host: str, port: int | None, code: Code, why: str) -> None:
@@ -79,6 +87,29 @@ def test_other_names_are_refused(file: Path, host: str, port: int | None, code: 
         host_trust.find(FindHostKeys(host=host, port=port, inventory=str(file.parent.parent / "hosts.yaml")))
     assert refused.value.message.startswith(why)
     assert refused.value.code is code
+    assert refused.value.hint
+
+
+def test_the_configuration_of_the_user_decides_where_a_name_leads(file: Path) -> None:
+    config = file.parent / "config"
+    config.write_text("Host w\n  HostName 10.0.0.7\nHost inner\n  ProxyJump bastion:2222\n")
+    found = host_trust.find(FindHostKeys(host="w"))
+    assert (found.host, found.port) == ("10.0.0.7", 22)
+    with pytest.raises(
+        Problem, match="cannot fetch the keys of inner: it is reached through bastion:2222"
+    ) as refused:
+        host_trust.find(FindHostKeys(host="inner", port=2200))
+    assert refused.value.hint == (
+        f"`ssh -J bastion:2222 -p 2200 inner true` as {getuser()} shows its key and records it in {file}"
+    )
+    inventory = file.parent.parent / "hosts.yaml"
+    inventory.write_text("all: {hosts: {inner: {ansible_user: -oProxyCommand=x}}}")
+    with pytest.raises(Problem) as refused:
+        host_trust.find(FindHostKeys(host="inner", inventory=str(inventory)))
+    assert "`ssh -J bastion:2222 -- -oProxyCommand=x@inner true`" in (refused.value.hint or "")
+    config.write_text("Host inner\n  ProxyCommand nc %h %p\n")
+    with pytest.raises(Problem, match="it is reached through a ProxyCommand"):
+        host_trust.find(FindHostKeys(host="inner"))
 
 
 def test_each_new_key_is_an_event(file: Path) -> None:
@@ -88,6 +119,16 @@ def test_each_new_key_is_an_event(file: Path) -> None:
         ("web", 22, key.type, key.fingerprint, []) for key in (rsa(1), ecdsa(1))
     ]
     assert trust(OLD.text) == []
+
+
+def test_a_name_is_recorded_in_lower_case(file: Path) -> None:
+    assert host_trust.find(FindHostKeys(host="Web.Example.COM")).host == "web.example.com"
+    facts: list[HostTrusted] = []
+    host_trust.trust(TrustHost(host="WEB", port=22, keys=[NEW.text]), facts.extend)
+    assert file.read_text() == f"web {NEW.text}\n"
+    assert [fact.host for fact in facts] == ["web"]
+    host_trust.trust(TrustHost(host="Web", port=22, keys=[NEW.text]), facts.extend)
+    assert len(facts) == 1
 
 
 def test_a_replaced_key_is_in_the_event_of_the_new_one(file: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_name_or_an_address_is_a_host(host: str) -> None:
      "[a]:22", "-oProxyCommand=x", ".", "x" * 256, "wéb", "a\0b", "web\n", "web1 ssh-ed25519 AAAA", "a/8"],
 )  # fmt: skip
 def test_what_has_another_meaning_in_the_file_is_refused(host: str) -> None:
-    with pytest.raises(Problem, match=r"^cannot take .* for a host") as refused:
+    with pytest.raises(Problem, match=r"^cannot use .* as a host: it is neither") as refused:
         TrustHost(host=host, port=22, keys=[GOOD.text])
     assert (refused.value.code, refused.value.hint is not None) == (Code.INVALID, True)
 

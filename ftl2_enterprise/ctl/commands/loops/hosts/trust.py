@@ -9,7 +9,7 @@ from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, E
 from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.ctl.loops.arguments import HOSTS
-from ftl2_enterprise.protocol.loops.host_keys import check_fingerprint, known_with_another_key, place
+from ftl2_enterprise.protocol.loops.host_keys import check_fingerprint, check_host, known_with_another_key, place
 from ftl2_enterprise.protocol.loops.verbs import FindHostKeys, TrustHost
 from ftl2_enterprise.render.loops.host_keys import presented_lines, result_lines
 from ftl2_enterprise.render.text import count, line
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HOST = Argument(
     "host", ValueKind(name="host", check=not_empty), "Name or address, `[ADDRESS]:PORT`, or with -i a name of FILE."
 )
+NOT_CONFIRMED = 1
+"""Exit status after the answer no."""
 _WITH_PORT = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>\d{1,5}))?\Z")
 INVENTORY = Option(
     "inventory", "Inventory that has the host; its address and port are used.", options.inventory("").kind,
@@ -61,9 +63,10 @@ def run(session: CtlSession, given: GivenValues) -> int:
         session.print(presented_lines(known, keys))
         of_each = [[old.fingerprint for old in known.keys if old.type == key.type] for key in keys]
         changed = [key for key, old in zip(keys, of_each, strict=True) if _changes(key, old, given)]
-        if changed and not asker.confirms(f"do they match; record {count(len(changed), 'key')} in {known.file}?"):
+        question = f"record {count(len(changed), 'key')} in {known.file} (yes only if the fingerprints match)?"
+        if changed and not asker.confirms(question):
             session.print(line("nothing was recorded"))
-            return 0
+            return NOT_CONFIRMED
     result = session.call(
         TrustHost(host=known.host, port=known.port, keys=[key.text for key in keys], replace=given.has("replace"))
     )
@@ -84,12 +87,14 @@ def _question(given: GivenValues) -> FindHostKeys:
         host = written["host"]
         if written["port"] is not None:
             if port is not None:
-                raise invalid("cannot take two ports", "write it after the address, or give --port")
+                raise invalid("cannot use two ports", "write the port after the address, or as --port")
             port = int(written["port"])
     if inventory is not None and port is not None:
-        raise invalid("cannot take a port with --inventory", "the inventory has the port of the host")
+        raise invalid("cannot use a port with --inventory", "the inventory has the port of the host")
     if port is not None and not 1 <= port <= 65_535:
-        raise invalid(f"cannot take {port} for a port", "it must be between 1 and 65535")
+        raise invalid(f"cannot use {port} as a port", "it must be between 1 and 65535")
+    if inventory is None:
+        check_host(host)
     return FindHostKeys(host=host, port=port, inventory=inventory)
 
 
@@ -131,7 +136,8 @@ COMMAND = Command(
     details=(
         "It fetches the keys that the host presents, shows their fingerprints, and asks. Compare the fingerprints on "
         "that host before you confirm: otherwise any machine that answers at the address is trusted. The keys are "
-        "recorded in ~/.ssh/known_hosts of the service's user; the event log has who trusted which key."
+        "recorded in ~/.ssh/known_hosts of the service's user; the event log has who trusted which key. Keys count"
+        " for the name or address and the port that the inventory has, which -i reads."
     ),
     examples=(
         Example("hosts trust web1.example.com"),
@@ -139,5 +145,9 @@ COMMAND = Command(
         Example("hosts trust web1 -i /etc/ftl2-enterprise/hosts.yaml", "the address and port of the inventory"),
         Example("hosts trust web1 --fingerprint SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d/wXE", "in a script"),
     ),
-    statuses=("75: the host is known with another key, or presents no key with the fingerprint",),
+    statuses=(
+        "1: the question was not answered with yes; nothing was recorded",
+        "69: the host does not answer or presents no key; or the service is unreachable",
+        "75: the host is known with another key, presents no key with the fingerprint, or its file cannot be changed",
+    ),
 )

@@ -101,7 +101,7 @@ async def test_the_next_call_of_the_same_process_uses_a_key_that_was_trusted_sin
 @pytest.mark.parametrize("name", ["[127.0.0.1]:{port}", "127.0.0.1", "127.0.0.*"])
 async def test_a_changed_key_is_another_error(home: Path, server: sshd.Sshd, work: Path, name: str) -> None:
     (home / ".ssh" / "known_hosts").write_text(f"# old\n{name.format(port=server.port)} {ed25519(1).text}\n")
-    changed = f"its host key is another one than in ~/.ssh/known_hosts of {server.user} (line 2): "
+    changed = f"its host key is not the one that is recorded in ~/.ssh/known_hosts of {server.user} (line 2): "
     text = await error_of(server, work, in_service=True)
     assert text == (
         f"{changed}another machine may answer; if the host has a new key, `ftl2ctl hosts trust 127.0.0.1 --port"

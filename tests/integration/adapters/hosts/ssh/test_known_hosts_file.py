@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +42,7 @@ def refused(home: Path, code: Code = Code.CONFLICT) -> str:
     """The message of the refusal to change the file, without a record."""
     recorded: list[bool] = []
     with pytest.raises(Problem, match=r"^cannot change ") as found:
-        KnownHostsFile(str(home)).change(add, lambda: recorded.append(True))
+        KnownHostsFile(str(home), wait=0.1).change(add, lambda: recorded.append(True))
     assert not recorded
     assert found.value.code is code
     assert found.value.hint
@@ -161,16 +162,16 @@ def test_a_file_that_always_changes_is_left_alone(home: Path, file: Path) -> Non
             opened.write(b"x\n")
         return add(content)
 
-    with pytest.raises(Problem, match="another program changes it all the time"):
+    with pytest.raises(Problem, match="another program keeps changing it"):
         KnownHostsFile(str(home)).change(edit, pytest.fail)
     assert b"new" not in file.read_bytes()
 
 
-def test_two_writers_at_the_same_time_are_refused(home: Path, file: Path) -> None:
+def test_a_change_waits_only_so_long_for_another_one(home: Path, file: Path) -> None:
     directory = os.open(file.parent, os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
-        assert "another process changes it now" in refused(home)
+        assert "another process has been changing it for 0.1 s" in refused(home)
     finally:
         os.close(directory)
     KnownHostsFile(str(home)).change(add, nothing)
@@ -228,3 +229,24 @@ def test_what_belongs_to_others_is_refused(home: Path, file: Path) -> None:
 def test_a_missing_home_is_a_problem(home: Path) -> None:
     assert "no such file or directory" in refused(home / "none", Code.UNAVAILABLE)
     assert KnownHostsFile(str(home / "none")).read() == b""
+
+
+def test_two_changes_at_the_same_time_are_both_made(home: Path, file: Path) -> None:
+    """The second one waits for the first one."""
+    recording, finish = threading.Event(), threading.Event()
+
+    def record() -> None:
+        recording.set()
+        assert finish.wait(10)
+
+    first = threading.Thread(target=KnownHostsFile(str(home)).change, args=(lambda content: content + b"a\n", record))
+    second = threading.Thread(
+        target=KnownHostsFile(str(home)).change, args=(lambda content: content + b"b\n", nothing)
+    )
+    first.start()
+    assert recording.wait(10)
+    second.start()
+    finish.set()
+    first.join(10)
+    second.join(10)
+    assert file.read_bytes() == b"a\nb\n"

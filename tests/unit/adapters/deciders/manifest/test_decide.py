@@ -70,9 +70,9 @@ def test_converged_when_every_check_holds() -> None:
     assert decide(made, situation(seen_of(made, {}))).converged
     decision = decide(made, situation(seen_of(made, {"is-b": {"rc": 3, "stdout": "", "stderr": "b is gone\nx"}})))
     assert not decision.converged
-    assert decision.unmet == ["b on localhost: b is gone (its check ended with 3)"]
+    assert decision.unmet == ["b on localhost: b is gone (its check exits with 3)"]
     assert did(decision) == [("localhost", "make-b")]
-    assert decision.actions[0].reason == "b: b is gone (its check ended with 3)"
+    assert decision.actions[0].reason == "b: b is gone (its check exits with 3)"
 
 
 def test_without_observations_nothing_converges() -> None:

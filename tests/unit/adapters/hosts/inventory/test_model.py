@@ -138,6 +138,39 @@ def test_a_name_of_the_ssh_configuration_is_the_host_that_it_leads_to(
     assert inventory.identity_of(other).address == "w1"
 
 
+def test_the_way_to_a_host_is_a_part_of_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    config = tmp_path / ".ssh" / "config"
+    inventory = Inventory()
+    for name, arguments in (("direct", ""), ("given", "-J ops@b:2222"), ("none", "-J none")):
+        inventory.host(name).update(ansible_host="10.9.8.7", ansible_ssh_common_args=arguments)
+    inventory.settle()
+
+    def ways() -> list[tuple[str, ...]]:
+        return [inventory.identity(name).way for name in ("direct", "given", "none")]
+
+    assert ways() == [(), ("ops@b:2222",), ()]
+    config.write_text("Host 10.9.8.7\n  ProxyJump a\nHost a\n  HostName 10.0.0.1\n  User jo\n  Port 23\n")
+    assert ways() == [("jo@10.0.0.1:23",), ("ops@b:2222",), ()]
+    config.write_text("Host 10.9.8.7\n  ProxyCommand nc %h %p\n")
+    assert ways() == [("ProxyCommand nc 10.9.8.7 22",), ("ops@b:2222",), ()]
+    config.write_text("Host *\n  ProxyJump a\n")
+    assert "leads back to a" in ways()[0][0]
+
+
+def test_the_loopback_address_seen_from_a_jump_host_is_the_jump_host() -> None:
+    inventory = Inventory()
+    inventory.host("bastion").update(ansible_host="10.0.0.1")
+    inventory.host("inner").update(ansible_host="127.0.0.1", ansible_ssh_common_args="-J ops@10.0.0.1")
+    inventory.host("here").update(ansible_host="127.0.0.1", ansible_ssh_common_args="-J 127.0.0.1")
+    inventory.settle()
+    assert "bastion" in inventory.identity("inner").every_name
+    assert "inner" in inventory.identity("bastion").every_name
+    assert "localhost" not in inventory.identity("inner").every_name
+    assert "localhost" in inventory.identity("here").every_name
+
+
 def test_an_identity_is_that_of_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     inventory = Inventory()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 
-from ftl2_enterprise.adapters.hosts.ssh.known_hosts import recorded_keys, with_keys
+from ftl2_enterprise.adapters.hosts.ssh.known_hosts import keys_of_host, recorded_keys, with_keys
 from ftl2_enterprise.core.problem import Code, Problem
 from tests.support.data.host_keys import ecdsa, ed25519, rsa
 
@@ -154,3 +154,35 @@ def test_ftl2s_library_and_openssh_understand_the_lines(tmp_path: Path, host: st
     name = host if port == 22 else f"[{host}]:{port}"
     found = subprocess.run(["ssh-keygen", "-F", name, "-f", str(file)], capture_output=True, text=True, check=True)
     assert all(key.text in found.stdout for key in made)
+
+
+def test_names_are_the_same_in_upper_and_lower_case(tmp_path: Path) -> None:
+    data = f"WEB,other {OLD.text}\n{hashed(tmp_path, f'db {OTHER.text}\n')}"
+    assert [key.line for key in recorded_keys(data.encode(), "Web", 22)] == [1]
+    assert [key.line for key in recorded_keys(data.encode(), "DB", 22)] == [2]
+    edited, result = edit(data, NEW, host="web", replace=True)
+    assert edited.startswith(f"other {OLD.text}\n")
+    assert fingerprints(result.replaced) == [OLD.fingerprint]
+
+
+@pytest.mark.parametrize(
+    ("lines", "keys", "authorities", "revoked"),
+    [
+        ("web OLD", ["OLD"], [], []),
+        ("[web]:2222 NEW,web OLD", ["NEW"], [], []),
+        ("@cert-authority [web]:2222 NEW,web OLD", ["OLD"], ["NEW"], []),
+        ("web OLD,@cert-authority * NEW", ["OLD"], ["NEW"], []),
+        ("@revoked [web]:2222 OLD,web OLD", ["OLD"], [], ["OLD"]),
+        ("[web]:2222 OLD,@revoked web OLD", ["OLD"], [], ["OLD"]),
+        ("@unknown [web]:2222 NEW,web OLD", ["OLD"], [], []),
+        ("[web]:22 NEW,10.0.0.5 OLD", [], [], []),
+    ],
+)
+def test_the_lines_that_decide_about_a_host(
+    lines: str, keys: list[str], authorities: list[str], revoked: list[str]
+) -> None:
+    by_name = {"OLD": OLD, "NEW": NEW}
+    data = "\n".join(f"{line.rpartition(' ')[0]} {by_name[line[-3:]].text}" for line in lines.split(","))
+    found = keys_of_host(data.encode(), "web", 2222)
+    expected = ([by_name[name] for name in names] for names in (keys, authorities, revoked))
+    assert tuple([line.key for line in lines] for lines in found) == tuple(expected)

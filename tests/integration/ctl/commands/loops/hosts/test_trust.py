@@ -86,7 +86,7 @@ def test_the_keys_are_shown_and_recorded_after_a_yes(service, ctl, recorded, sca
     assert all(text in out for text in ("web1 port 22", NEW.fingerprint, rsa(1).fingerprint))
     assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in out
     assert "web1: ssh-ed25519 SHA256:shown recorded" in out
-    assert someone.questions == [f"do they match; record 2 keys in {FILE}?"]
+    assert someone.questions == [f"record 2 keys in {FILE} (yes only if the fingerprints match)?"]
     (request,) = service.asked_for(TrustHost)
     assert (request.host, request.port, request.replace) == ("web1", 22, False)
     assert request.keys == [NEW.text, rsa(1).text]
@@ -95,7 +95,7 @@ def test_the_keys_are_shown_and_recorded_after_a_yes(service, ctl, recorded, sca
 def test_without_a_yes_nothing_is_recorded(service, ctl, recorded, scanned, person) -> None:
     person(False)
     status, out, _ = ctl("hosts", "trust", "web1")
-    assert (status, out.splitlines()[-1]) == (0, "nothing was recorded")
+    assert (status, out.splitlines()[-1]) == (1, "nothing was recorded")
     assert not service.asked_for(TrustHost)
 
 
@@ -140,7 +140,7 @@ def test_another_key_is_refused_before_the_question(service, ctl, recorded, scan
     assert (someone.questions, service.asked_for(TrustHost)) == ([], [])
     status, out, _ = ctl("hosts", "trust", "web1", "--port", "2222", "--replace")
     assert status == 0
-    assert f"another one is recorded in line 3: {OLD.fingerprint}" in out
+    assert f"a different key is recorded in line 3: {OLD.fingerprint}" in out
     assert service.asked_for(TrustHost)[0].replace
 
 
@@ -186,12 +186,13 @@ def test_the_service_reads_the_inventory(service, ctl, recorded, scanned) -> Non
         (["web1", "web2"], "cannot understand 'web2'"),
         (["web1", "--port", "0"], "cannot take 0 for --port"),
         (["web1", "--port", "65536"], "cannot take 65536 for --port"),
-        (["[web1]:0"], "cannot take 0 for a port"),
-        (["[web1]:99999"], "cannot take 99999 for a port"),
-        (["[web1]:22", "--port", "22"], "cannot take two ports"),
-        (["web1", "-p", "22", "-i", "hosts.yaml"], "cannot take a port with --inventory"),
+        (["[web1]:0"], "cannot use 0 as a port"),
+        (["[web1]:99999"], "cannot use 99999 as a port"),
+        (["[web1]:22", "--port", "22"], "cannot use two ports"),
+        (["web1", "-p", "22", "-i", "hosts.yaml"], "cannot use a port with --inventory"),
         (["web1", "--fingerprint", "SHA256:short"], "cannot take 'SHA256:short' for --fingerprint"),
         (["web1", "--fingerprint", "MD5:0a:1b"], "cannot take 'MD5:0a:1b' for --fingerprint"),
+        (["127.0.0.1:2222"], "cannot use '127.0.0.1:2222' as a host: it contains a port"),
         (["web1", "--yes"], "cannot understand the option --yes"),
     ],
 )
