@@ -111,7 +111,11 @@ def _unified(old: str | None, new: str, path: str) -> Iterator[str]:
     first = max(0, same_start - CONTEXT)
     last = max(0, same_end - CONTEXT)
     parts = [side[first : len(side) - last] for side in sides]
-    for group in difflib.SequenceMatcher(None, *parts, autojunk=False).get_grouped_opcodes(CONTEXT):
+    # The context at both ends is compared by its place. Otherwise a line equal to it could be removed in its stead at
+    # the end of a difference, which patch(1) then takes for the end of the file.
+    start, end = range(same_start - first), range(last - same_end, 0)
+    keys: list[list[int | str]] = [[*start, *side[same_start : len(side) - same_end], *end] for side in sides]
+    for group in difflib.SequenceMatcher(None, *keys, autojunk=False).get_grouped_opcodes(CONTEXT):
         yield _hunk(group, first)
         for tag, i1, i2, j1, j2 in group:
             if tag == "equal":

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops import change_text
@@ -145,6 +145,7 @@ TEXTS = st.lists(st.sampled_from(["a", "b", "c", "", "+x", "-y", "@@"]), max_siz
 
 @pytest.mark.skipif(shutil.which("patch") is None, reason="patch is not installed")
 @given(old=TEXTS.filter(bool), new=TEXTS.filter(bool))
+@example(old="a\na\na\na\na\na\na\na\na\na\na\na", new="a\na\na\na\na\na\na\nb\na\na\na\na")
 @settings(max_examples=40, deadline=None)
 def test_the_difference_can_be_applied(tmp_path_factory: pytest.TempPathFactory, old: str, new: str) -> None:
     if old == new:
