@@ -138,7 +138,7 @@ def host_names(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
     given = [loop.spec.inventory] if loop is not None else loop_rows.inventories(tx)
     if not given or len(given) > MOST_INVENTORIES:
         return None
-    if any(path is not None and Path(path).is_file() and inventory_files.is_program(Path(path)) for path in given):
+    if any(path is not None and _may_be_program(Path(path)) for path in given):
         return None
     names: set[str] = set()
     for inventory in map(inventory_files.load, given):
@@ -148,6 +148,13 @@ def host_names(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
     for _, host in host_rows.hosts_by_loop(tx, None if loop is None else loop.id, limit=MOST_HOSTS):
         names.update(filter(None, (host.name, host.ansible_host, *host.groups)))
     return frozenset(names)
+
+
+def _may_be_program(inventory: Path) -> bool:
+    try:
+        return inventory_files.is_program(inventory)
+    except OSError:
+        return False
 
 
 def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:
