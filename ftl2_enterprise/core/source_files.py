@@ -1,16 +1,17 @@
-"""Files that a desired state is made of: on the disk of this machine."""
+"""Files that a desired state is made of: on the disk of this machine, or sent by the person who submitted it."""
 
 from __future__ import annotations
 
 import os
+from errno import EFBIG, ENOENT
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, final
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found, unavailable
-from ftl2_enterprise.core.regular_file import LARGEST, read_regular
+from ftl2_enterprise.core.regular_file import LARGEST, read_regular, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MOST_FILES = 10_000
 """Files below one directory."""
@@ -18,6 +19,10 @@ MOST_FILES = 10_000
 
 class SourceFiles(Protocol):
     """Where files are read from."""
+
+    def of(self, path: Path) -> SourceFiles:
+        """Where that file or directory is, and what is next to it: here, or on the disk."""
+        ...
 
     def read(self, path: Path, most: int = LARGEST) -> bytes:
         """The content of a regular file of at most `most` bytes. Raises OSError."""
@@ -39,6 +44,11 @@ class SourceFiles(Protocol):
 @final
 class DiskFiles:
     """The files of this machine, as this process may read them."""
+
+    def of(self, path: Path) -> SourceFiles:
+        """As `SourceFiles.of`."""
+        del path
+        return self
 
     def read(self, path: Path, most: int = LARGEST) -> bytes:
         """As `SourceFiles.read`."""
@@ -66,6 +76,42 @@ class DiskFiles:
 
 
 ON_DISK = DiskFiles()
+
+
+@final
+class SentFiles:
+    """Files whose content was sent, by path. Others are on the disk."""
+
+    def __init__(self, contents: Mapping[str, str]) -> None:
+        self._contents = {Path(path): text.encode() for path, text in contents.items()}
+        self.used: set[str] = set()
+        """The paths of those that were read."""
+
+    def of(self, path: Path) -> SourceFiles:
+        """As `SourceFiles.of`."""
+        return self if path in self._contents or self.is_directory(path) else ON_DISK
+
+    def read(self, path: Path, most: int = LARGEST) -> bytes:
+        """As `SourceFiles.read`."""
+        content = self._contents.get(path)
+        if content is None:
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
+        if len(content) > most:
+            raise OSError(EFBIG, f"it is larger than {size_text(most)}", str(path))
+        self.used.add(str(path))
+        return content
+
+    def is_directory(self, path: Path) -> bool:
+        """As `SourceFiles.is_directory`."""
+        return any(path in one.parents for one in self._contents)
+
+    def entries(self, directory: Path) -> list[Path]:
+        """As `SourceFiles.entries`."""
+        return sorted(one for one in self._contents if one.parent == directory)
+
+    def below(self, directory: Path) -> list[Path]:
+        """As `SourceFiles.below`."""
+        return sorted(one for one in self._contents if directory in one.parents)
 
 
 def unreadable(what: str, error: OSError | ValueError) -> Problem:

@@ -61,6 +61,7 @@ def load_policy(path: Path, sources: SourceFiles = ON_DISK) -> Policy:
     Raises Problem: invalid, with file and line, not_found or unavailable.
     """
     try:
+        sources = sources.of(path)
         files = _files(path, sources)
     except (OSError, ValueError) as error:
         raise unreadable(f"cannot read the policy {path}", error) from error

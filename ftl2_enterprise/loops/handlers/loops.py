@@ -10,7 +10,13 @@ from ftl2_enterprise.core.lease import pid_of
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, RETRYABLE
 from ftl2_enterprise.loops.naming import check_name, name_for
-from ftl2_enterprise.loops.rows import loop_deletion, loop_names, loops as loop_rows, processes as process_rows
+from ftl2_enterprise.loops.rows import (
+    loop_deletion,
+    loop_files as loop_file_rows,
+    loop_names,
+    loops as loop_rows,
+    processes as process_rows,
+)
 from ftl2_enterprise.loops.units import desired_state as desired_units
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
@@ -45,6 +51,7 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
         spec = msgspec.structs.replace(spec, name=loop_names.free_name(tx, made))
     loop = loop_rows.create_loop(tx, spec)
+    loop_file_rows.add_files(tx, loop.id, {file.path: file.content for file in request.files})
     loop_rows.change_loop(tx, loop.id, managed=True, priority=request.priority, submitted_by=tx.actor)
     if request.paused:
         desired_units.request(tx, loop, Desired.PAUSE)

@@ -43,7 +43,9 @@ def prepares(read: Reader) -> dict[Verb, Prepare]:
     async def submit(request: SubmitLoop) -> SubmitLoop:
         if request.spec.name:
             check_name(request.spec.name)
-        return await read(readings.SUBMIT, request)
+        spec = await read(readings.SUBMIT, request)
+        files = [file for file in request.files if file.path in spec.files]
+        return msgspec.structs.replace(request, spec=spec, files=files)
 
     return {SubmitLoop: submit}
 

@@ -20,10 +20,12 @@ from ftl2_enterprise.protocol.loops.facts import HostTrusted
 from ftl2_enterprise.protocol.loops.host_keys import check_host, parse_keys
 from ftl2_enterprise.protocol.loops.hosts import SSH_PORT, HostKeys, TrustResult
 from ftl2_enterprise.protocol.loops.verbs import FindHostKeys, TrustHost
+from ftl2_enterprise.wiring.loops import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.core.source_files import SourceFiles
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.dispatch import System
     from ftl2_enterprise.supervisor.control.service_state import ServiceState
@@ -40,14 +42,14 @@ def find(request: FindHostKeys) -> HostKeys:
     if request.inventory is not None:
         if request.port is not None:
             raise invalid("cannot take a port with an inventory", "the inventory has the port of the host")
-        host, port = _address(request.host, request.inventory)
+        host, port = _address(request.host, request.inventory, sources.sent(request.files))
     check_host(host)
     file = KnownHostsFile()
     return HostKeys(host=host, port=port, file=file.path, keys=known_hosts.recorded_keys(file.read(), host, port))
 
 
-def _address(name: str, path: str) -> tuple[str, int]:
-    inventory = inventory_files.load(path)
+def _address(name: str, path: str, files: SourceFiles) -> tuple[str, int]:
+    inventory = inventory_files.load(path, files)
     entry = inventory.entry(name)
     if entry is None:
         if name in inventory.groups:

@@ -16,6 +16,7 @@ from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.core.secret_cuts import MASK
+from ftl2_enterprise.core.source_files import ON_DISK
 from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
 from ftl2_enterprise.gate.approvals import Remediation
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin, model_params
@@ -35,7 +36,7 @@ from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyAnswer, PolicyInForce, PolicyRuleLine
 from ftl2_enterprise.store.freeze_files import FreezeFiles
-from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.loops import build, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,13 +84,21 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
     spec = msgspec.structs.replace(
         given, policy=request.policy or given.policy, inventory=request.inventory or given.inventory
     )
-    modules = Ftl2Modules(inventory_files.load(spec.inventory), work_dir=work_dir, redact=str)
+    of_loop = sources.of_loop(tx, loop) if tx is not None and loop is not None else ON_DISK
+    given_files = sources.sent(request.files)
+    inventory = inventory_files.load(spec.inventory, given_files if request.inventory else of_loop)
+    modules = Ftl2Modules(inventory, work_dir=work_dir, redact=str)
     if tx is not None and loop is not None:
         restore_hosts(tx, loop.id, modules)
     return _Calls(
         modules=modules,
         context=GateContext(
-            policies=[found for _, found in build.policies(spec, settings, in_service=in_service)],
+            policies=[
+                found
+                for _, found in build.policies(
+                    spec, settings, in_service=in_service, sources=given_files if request.policy else of_loop
+                )
+            ],
             defaults=build.defaults(settings),
             dry_run=spec.dry_run,
             run_checks=spec.run_checks,
@@ -108,7 +117,8 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
     """The rules that are in force for a loop, or for every loop. Raises Problem."""
     loop = loop_rows.get_loop(tx, request.loop) if tx is not None and request.loop is not None else None
     spec = loop.spec if loop is not None else LoopSpec(name=build.SITE, desired_state="")
-    found = build.policies(spec, settings, in_service=in_service)
+    files = sources.of_loop(tx, loop) if tx is not None and loop is not None else ON_DISK
+    found = build.policies(spec, settings, in_service=in_service, sources=files)
     rules = [_line(of, rule) for of, policy in found for rule in policy.rules]
     site = next(policy for _, policy in found if policy.is_site)
     defaults = {origin: str(decision) for origin, decision in build.defaults(settings).items()}
@@ -135,13 +145,15 @@ def host_names(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
 
     None if they are not known: an inventory is a program, or there is none.
     """
-    given = [loop.spec.inventory] if loop is not None else loop_rows.inventories(tx)
+    given = [loop] if loop is not None else loop_rows.with_inventories(tx, limit=MOST_INVENTORIES + 1)
     if not given or len(given) > MOST_INVENTORIES:
         return None
-    if any(path is not None and _may_be_program(Path(path)) for path in given):
+    files = [(one.spec.inventory, sources.of_loop(tx, one)) for one in given]
+    if any(path is not None and of.of(Path(path)) is ON_DISK and _may_be_program(Path(path)) for path, of in files):
         return None
     names: set[str] = set()
-    for inventory in map(inventory_files.load, given):
+    for path, of in files:
+        inventory = inventory_files.load(path, of)
         names.update(inventory.groups)
         for host in ("localhost", *(one.name for one in inventory.hosts())):
             names.update(inventory.identity(host).every_name)

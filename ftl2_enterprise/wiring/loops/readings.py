@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.loops.handlers import rules as rule_handlers
 from ftl2_enterprise.loops.rules.files import RuleFile, rule_files
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.hosts import HostKeys
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
 from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, FindHostKeys, ListRules, ShowPolicy, SubmitLoop
 from ftl2_enterprise.supervisor.readers.messages import Reading
@@ -41,9 +40,8 @@ def _database(settings: Settings) -> Generator[Tx]:
         store.close()
 
 
-def _submit(request: SubmitLoop, argument: str) -> SubmitLoop:
-    spec = build.prepare(request.spec, _settings(argument), in_service=True)
-    return msgspec.structs.replace(request, spec=spec)
+def _submit(request: SubmitLoop, argument: str) -> LoopSpec:
+    return build.prepare(request.spec, _settings(argument), in_service=True, files=request.files)
 
 
 def _check_policy(request: CheckPolicy, argument: str) -> list[list[PolicyAnswer]]:
@@ -90,7 +88,7 @@ def _files_of_policy(request: CheckPolicy) -> str:
     return named or ("the policy" if request.loop is None else f"the policy of {request.loop}")
 
 
-SUBMIT = Reading(name="loops.submit", takes=SubmitLoop, gives=SubmitLoop, work=_submit, names=_files_of_loop)
+SUBMIT = Reading(name="loops.submit", takes=SubmitLoop, gives=LoopSpec, work=_submit, names=_files_of_loop)
 CHECK_POLICY = Reading(
     name="loops.check-policy",
     takes=CheckPolicy,

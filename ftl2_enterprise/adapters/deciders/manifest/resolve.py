@@ -295,7 +295,8 @@ class _Resolver:
     def _file(self, where: Where, src: str) -> str:
         directory = self.parsed.directory
         try:
-            return self.sources.read(directory / str(self._render(src))).decode()
+            path = directory / str(self._render(src))
+            return self.sources.of(path).read(path).decode()
         except CannotRender as error:
             raise self._problem(where, f"src: {error}", "src may read only vars") from None
         except FileNotFoundError:

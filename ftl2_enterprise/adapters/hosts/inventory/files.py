@@ -63,6 +63,7 @@ def load(path: Path | str | None, sources: SourceFiles = ON_DISK) -> Inventory:
     try:
         inventory = Inventory()
         file = Path(os.path.expanduser(path))  # noqa: PTH111 - the other one raises for an unknown user
+        sources = sources.of(file)
         _read(file, inventory, sources)
         _read_adjacent(file, inventory, sources)
         _refuse_cycle(inventory)
