@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -151,3 +152,16 @@ def test_twelve_pipes_and_then_a_good_submit(service: Daemon, tmp_path: Path) ->
     service.submit("good", MANIFEST)
     assert time.monotonic() - began < SLOWEST * 5
     service.until_state("good", LoopState.COMPLETED)
+
+
+def test_requests_are_answered_after_the_process_that_forks_readers_was_killed(
+    service: Daemon, tmp_path: Path
+) -> None:
+    control = service.pids()["control"]
+    service.submit("before", MANIFEST)
+    children = Path(f"/proc/{control}/task/{control}/children").read_text().split()
+    (forker,) = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "readers\n"]
+    os.kill(forker, signal.SIGKILL)
+    service.submit("after", MANIFEST)
+    service.until_state("after", LoopState.COMPLETED)
+    assert service.pids()["control"] == control
