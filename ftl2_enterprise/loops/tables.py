@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from ftl2_enterprise.loops.lifecycle import ACTION, APPROVAL, BREAKER, ENDED_LOOPS, ITERATION, LOOP, PROMPT
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState, ProposedAction, RequiredPeople
@@ -401,6 +401,19 @@ resources = Table(
     **ids_never_reused(),
 )
 
+loop_files = Table(
+    "loop_files",
+    metadata,
+    number(),
+    reference("loop_id", "loops"),
+    Column("path", Words, nullable=False),
+    Column("content_digest", Text, ForeignKey("texts.digest"), nullable=False),
+    UniqueConstraint("loop_id", "path", name="loop_files_once"),
+    check("loop_files", "path_absolute", "substr(path, 1, 1) = '/'"),
+    Index("loop_files_content_texts", "content_digest"),
+    **ids_never_reused(),
+)
+
 rule_results = Table(
     "rule_results",
     metadata,
@@ -559,6 +572,7 @@ TEXT_REFERRERS = (
     TextReferrer(observations, ("result",)),
     TextReferrer(actions, ("stdout", "stderr", "output", "diff")),
     TextReferrer(model_calls, ("request", "response")),
+    TextReferrer(loop_files, ("content",)),
 )
 """The stored texts of loops."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import stat
 from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -107,14 +108,12 @@ def replace(
 
 
 def read(directory: int, name: str, most: int) -> bytes | None:
-    """What the file has, up to `most` bytes; None without it. Raises ValueError if it is not a regular file."""
+    """What the file has, up to `most` bytes; None without it. Raises OSError, also if it is not a regular file."""
     try:
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        file = open_regular(name, follow=False, directory=directory)
     except FileNotFoundError:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ValueError(f"{name} is not a file")
         return os.read(file, most)
     finally:
         os.close(file)

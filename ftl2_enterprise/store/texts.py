@@ -80,11 +80,16 @@ def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
     text = clean(text)
     if len(text) <= limit:
         return StoredText(shown=text, size=len(text))
+    return StoredText(shown=shorten_middle(text, limit), digest=put_whole(tx, text), size=len(text))
+
+
+def put_whole(tx: Tx, text: str) -> str:
+    """Store a text of any length, unchanged, in `texts`; returns its digest."""
     body = text.encode()
     digest = hashlib.sha256(body).hexdigest()
     if _SIZE.first(tx, {"of": digest}) is None:
         _INSERT.change(tx, {"digest": digest, "size": len(text), "body": zlib.compress(body, COMPRESSION)})
-    return StoredText(shown=shorten_middle(text, limit), digest=digest, size=len(text))
+    return digest
 
 
 def beginning_with(tx: Tx, beginning: str) -> list[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.retention import Retention
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, First
+    from ftl2_enterprise.supervisor.readers.messages import Reading
+    from ftl2_enterprise.supervisor.readers.pool import Readers
     from ftl2_enterprise.supervisor.subjects import SubjectKind
 
 
@@ -32,6 +34,8 @@ class ControlContext:
     """The settings in force now; they change with a reload."""
     store: Store
     """For reading."""
+    readers: Readers
+    """For files that requests name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,8 @@ class Capability:
     """Of its verbs: reads and writes, which need nothing but a transaction, and those of the system."""
     gathers: Callable[[ControlContext], Handlers] = _no_handlers
     """What its verbs need besides the database before they are answered: `prepares` and `gathers`."""
+    readings: Sequence[Reading[Any, Any]] = ()
+    """What these let readers do."""
     managers: Callable[[ControlContext], Sequence[Manager]] = _none
     """Which compare desired and actual state, one for each kind of child."""
     child_kinds: Mapping[str, ChildKind] = field(default_factory=dict[str, ChildKind])

@@ -20,6 +20,7 @@ from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_messages import CgroupLimits, StartChild
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
+from ftl2_enterprise.supervisor.readers.pool import Readers
 from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from ftl2_enterprise.wiring import site_policy, views
@@ -82,16 +83,21 @@ def load(begun: Startup) -> tuple[Loaded, str | None]:
         return begun.in_force(MODEL), why
 
 
-def run(descriptors: Mapping[str, int], begun: Startup) -> int:
-    """Run control with these inherited descriptors; returns the exit status. Raises Problem."""
+def run(descriptors: Mapping[str, int], begun: Startup, forker: socket.socket | None) -> int:
+    """Run control with these inherited descriptors; returns the exit status. Raises Problem.
+
+    `forker` leads to the process that forks readers.
+    """
     database = open_database(Path(begun.in_force(MODEL).settings.store.path), create=False)
     try:
-        return control.main(parts(descriptors, begun, database))
+        return control.main(parts(descriptors, begun, database, forker))
     finally:
         database.close()
 
 
-def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> control.Parts:
+def parts(
+    descriptors: Mapping[str, int], begun: Startup, database: Store, forker: socket.socket | None
+) -> control.Parts:
     """The parts of control."""
     (read, unread), in_force = load(begun), begun.in_force(MODEL)
     loaded = until_restart(read, in_force)
@@ -102,7 +108,8 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
     site = site_policy.PublishedSite(loaded.settings)
     found = capabilities()
     subjects = Subjects(kind for one in found for kind in one.subjects)
-    context = ControlContext(settings=lambda: live.settings, store=database)
+    readers = Readers(lambda: live.argument(begun), forker)
+    context = ControlContext(settings=lambda: live.settings, store=database, readers=readers)
     return control.Parts(
         listener=socket.socket(fileno=descriptors["control"]),
         root=socket.socket(fileno=descriptors["root"]),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.core.children import ExitStatus
 from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.supervisor.forkserver.child_start import First
 from ftl2_enterprise.supervisor.logs import log
+from ftl2_enterprise.supervisor.readers import process as reader_process
 from ftl2_enterprise.supervisor.writer import main as writer
 from ftl2_enterprise.wiring import daemon
 from ftl2_enterprise.wiring.capabilities import capabilities
@@ -18,16 +20,17 @@ from ftl2_enterprise.wiring.links import links
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ftl2_enterprise.core.settings.model import Settings
-    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Firsts, Kinds
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Firsts, Kinds, Order
+    from ftl2_enterprise.supervisor.readers.messages import Reading
 
 
 def run_control(context: ChildContext) -> int:
     """Run control in this process until root or the service ends; returns the exit status."""
     begun = child_startup.decode(context.argument)
-    return _run("control", begun, lambda settings: daemon.run(context.descriptors, begun))
+    return _run("control", begun, lambda settings: daemon.run(context.descriptors, begun, context.first))
 
 
 def run_writer(context: ChildContext) -> int:
@@ -90,9 +93,33 @@ def kinds() -> Kinds:
     return found
 
 
+def readings() -> Mapping[str, Reading[Any, Any]]:
+    """What readers can do, by name. Raises ValueError for a name that is used twice."""
+    found: dict[str, Reading[Any, Any]] = {}
+    for capability in capabilities():
+        for reading in capability.readings:
+            if found.setdefault(reading.name, reading) is not reading:
+                raise ValueError(f"{capability.name} declares {reading.name!r}, which is already a reading")
+    return found
+
+
+def _claim_nothing(order: Order) -> None:
+    del order
+
+
+def _fork_readers(order: Order, claimed: None) -> socket.socket | None:
+    """Fork the process that forks readers, before control has a second thread or an open database."""
+    del order, claimed
+    try:
+        return reader_process.forked(lambda connection: reader_process.serve(connection, readings()))
+    except OSError:
+        # The first request executes it as a program, and may report a better reason.
+        return None
+
+
 def firsts() -> Firsts:
     """The function that a child of each kind calls first."""
-    return {
+    return {"control": First(claim=_claim_nothing, prepare=_fork_readers)} | {
         name: kind.first
         for capability in capabilities()
         for name, kind in capability.child_kinds.items()

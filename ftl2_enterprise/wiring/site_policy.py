@@ -8,14 +8,13 @@ judges each effect by what was accepted last: it compares the status of the file
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from ftl2_enterprise.core.freeze import sentence_of_unusable_policy
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
+from ftl2_enterprise.core.regular_file import read_regular
 from ftl2_enterprise.gate.policy import published
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy
@@ -52,25 +51,13 @@ def read_directory(settings: Settings) -> Policy:
     return load_site_policy(directory)
 
 
-def _content(file: Path) -> bytes:
-    """What the published file has. Raises OSError, also for a named pipe, from which reading would not end."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a file")
-        found = opened.read(LARGEST + 1)
-    if len(found) > LARGEST:
-        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MiB")
-    return found
-
-
 def publish(settings: Settings, policy: Policy) -> None:
     """Write the policy for the processes of the service. Raises OSError; then the previous one stays."""
     file = published_file(settings)
     data = published.encode(policy, service=_service())
     with contextlib.suppress(OSError):
         # A full disk does not matter if nothing has changed.
-        if _content(file) == data:
+        if read_regular(file, LARGEST) == data:
             return
     fresh = file.with_name(f"{file.name}.new")
     # What an interrupted attempt has left, or a named pipe, which would block.
@@ -105,7 +92,7 @@ def start(settings: Settings) -> str | None:
         accept(settings)
     except Problem as problem:
         with contextlib.suppress(Problem, OSError):
-            service, policy = published.decode(_content(published_file(settings)))
+            service, policy = published.decode(read_regular(published_file(settings), LARGEST))
             if service == _service() and not policy.problem:
                 return f"the previous site policy stays in force: {problem}"
         _refuse_everything(settings, str(problem))
@@ -148,7 +135,7 @@ class PublishedSite:
             found = os.stat(self._file)  # noqa: PTH116 - before each effect
             version = (found.st_ino, found.st_mtime_ns, found.st_size)
             if version != self._version:
-                _, self._policy = published.decode(_content(Path(self._file)))
+                _, self._policy = published.decode(read_regular(self._file, LARGEST))
                 self._version = version
         except FileNotFoundError:
             self._version, self._policy = None, Policy(is_site=True, problem=MISSING)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, override
 
@@ -13,6 +11,7 @@ from jinja2.loaders import split_template_path
 
 from ftl2_enterprise.adapters.templates.meter import charge, metered
 from ftl2_enterprise.adapters.templates.sandbox import CannotRender, Sandbox, reason
+from ftl2_enterprise.core.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,11 +109,8 @@ class _Directory(BaseLoader):
             real = path.resolve(strict=True)
             if not real.is_relative_to(self._directory):
                 return None
-            # A pipe would block, and a link could have been exchanged since.
-            fd = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with open(fd, "rb") as file:  # noqa: PTH123
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    return None
+            # A link could have been exchanged since.
+            with open(open_regular(real, follow=False), "rb") as file:  # noqa: PTH123
                 data = file.read(MAX_FILE + 1)
             self._included.append(str(real))
         except (OSError, RuntimeError, ValueError):

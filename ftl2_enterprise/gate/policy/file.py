@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from errno import EFBIG
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast, final
 
@@ -14,6 +15,7 @@ import yaml
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
 from ftl2_enterprise.core.quantities import LONGEST_DURATION
+from ftl2_enterprise.core.source_files import ON_DISK, SourceFiles, unreadable
 from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
 from ftl2_enterprise.gate.effects import Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+SUFFIXES = frozenset({".yml", ".yaml"})
+"""Of the files of a policy that is a directory."""
 _TOP = ("rules",)
 _APPROVAL = ("by", "group", "people", "not_requester", "expires")
 _RULE = ("decision", "match", "reason", "applies_to", *_APPROVAL)
@@ -51,12 +55,17 @@ MOST_NODES = 15 * MOST_RULES
 """Values and names in one file; reading as many takes some seconds."""
 
 
-def load_policy(path: Path) -> Policy:
+def load_policy(path: Path, sources: SourceFiles = ON_DISK) -> Policy:
     """Read a policy file, or every *.yml and *.yaml file of a directory in name order.
 
-    Raises Problem(invalid), with file and line, or Problem(not_found).
+    Raises Problem: invalid, with file and line, not_found or unavailable.
     """
-    return _policy(_files(path), is_site=False)
+    try:
+        sources = sources.of(path)
+        files = _files(path, sources)
+    except (OSError, ValueError) as error:
+        raise unreadable(f"cannot read the policy {path}", error) from error
+    return _policy(files, sources, is_site=False)
 
 
 def load_site_policy(directory: Path) -> Policy:
@@ -70,16 +79,16 @@ def load_site_policy(directory: Path) -> Policy:
             raise invalid(f"cannot use the site policy {directory}: it is not a directory")
     except OSError as error:
         raise invalid(f"cannot read the site policy {directory}: {error.strerror}") from error
-    return _policy(files, is_site=True)
+    return _policy(files, ON_DISK, is_site=True)
 
 
-def _policy(files: Sequence[Path], *, is_site: bool) -> Policy:
+def _policy(files: Sequence[Path], sources: SourceFiles, *, is_site: bool) -> Policy:
     """The rules of all files, numbered from 1."""
     digest = sha256()
     rules: list[PolicyRule] = []
     left = LARGEST_POLICY
     for file in files:
-        data = _read(file, left)
+        data = _read(file, left, sources)
         left -= len(data)
         digest.update(f"{file.name}\0{len(data)}\0".encode() + data)
         nodes = _rule_nodes(file, data)
@@ -91,33 +100,32 @@ def _policy(files: Sequence[Path], *, is_site: bool) -> Policy:
 
 
 def _yaml_files(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.iterdir() if file.suffix in {".yml", ".yaml"})
+    return sorted(file for file in directory.iterdir() if file.suffix in SUFFIXES)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = _yaml_files(path)
+def _files(path: Path, sources: SourceFiles) -> list[Path]:
+    if sources.is_directory(path):
+        files = [file for file in sources.entries(path) if file.suffix in SUFFIXES]
         if not files:
             raise invalid(f"cannot use the policy {path}: the directory has no *.yml or *.yaml file")
         return files
-    if not path.exists():
-        raise not_found(f"cannot find the policy {path}", "name a YAML file or a directory of them")
     return [path]
 
 
-def _read(file: Path, limit: int) -> bytes:
+def _read(file: Path, limit: int, sources: SourceFiles) -> bytes:
     if not _is_unicode(str(file)):
         raise invalid(f"cannot use the policy {str(file)!a}: its name is not UTF-8 text", "rename it")
     try:
-        if not file.is_file():
-            raise invalid(f"cannot read the policy {file}: it is not a file")
-        with file.open("rb") as opened:
-            data = opened.read(limit + 1)
+        return sources.read(file, limit)
+    except FileNotFoundError as error:
+        raise not_found(f"cannot find the policy {file}", "name a YAML file or a directory of them") from error
     except OSError as error:
-        raise invalid(f"cannot read the policy {file}: {error.strerror}") from error
-    if len(data) > limit:
-        raise invalid(f"cannot read the policy {file}: the policy is larger than {LARGEST_POLICY >> 20} MiB")
-    return data
+        if error.errno == EFBIG:
+            raise invalid(
+                f"cannot read the policy {file}: the policy is larger than {LARGEST_POLICY >> 20} MiB",
+                "use wildcards in fewer rules",
+            ) from error
+        raise unreadable(f"cannot read the policy {file}", error) from error
 
 
 @final
@@ -146,7 +154,7 @@ def _rule_nodes(file: Path, data: bytes) -> list[yaml.Node]:
         loader = _PolicyLoader(file, data.decode())
         root = loader.get_single_node()
     except RecursionError as error:
-        raise invalid(f"cannot read the policy {file}: it is nested too deeply") from error
+        raise invalid(f"cannot read the policy {file}: it is nested too deeply", "use fewer levels") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise invalid(f"cannot read the policy {file} line {line}: it is not UTF-8 text") from error

@@ -13,6 +13,7 @@ from ftl2_enterprise.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     loop_deletion,
+    loop_files as loop_file_rows,
     loop_names,
     loops as loop_rows,
     processes as process_rows,
@@ -51,6 +52,7 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
         spec = msgspec.structs.replace(spec, name=loop_names.free_name(tx, made))
     loop = loop_rows.create_loop(tx, spec)
+    loop_file_rows.add_files(tx, loop.id, {file.path: file.content for file in request.files})
     loop_rows.change_loop(tx, loop.id, managed=True, priority=request.priority, submitted_by=tx.actor)
     if request.paused:
         desired_units.request(tx, loop, Desired.PAUSE)

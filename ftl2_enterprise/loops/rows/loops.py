@@ -59,7 +59,11 @@ _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
 _INVENTORIES = Prepared(
-    select(func.json_extract(loops.c.spec, "$.inventory")).where(loops.c.ended_at.is_(None)).distinct()
+    select(func.max(loops.c.id))
+    .where(loops.c.ended_at.is_(None))
+    # Of two that were sent under the same path, each may be another one.
+    .group_by(func.json_extract(loops.c.spec, "$.inventory"), func.json_extract(loops.c.spec, "$.files"))
+    .limit(bindparam("most"))
 )
 _INSERT_ITERATION = Prepared(insert(iterations))
 _KEEP_DECISION = Prepared(update(iterations).where(iterations.c.id == bindparam("row_id")))
@@ -365,6 +369,6 @@ def revoke_claim(tx: Tx, loop: Loop) -> None:
     change_loop(tx, loop.id, generation=loop.generation + 1, owner=None, updated_at=tx.now, **earlier)
 
 
-def inventories(tx: Tx) -> list[str | None]:
-    """The inventories of all loops that have not ended; None for those that have none."""
-    return [row[0] for row in _INVENTORIES.rows(tx, {})]
+def with_inventories(tx: Tx, *, limit: int) -> list[Loop]:
+    """One loop that has not ended for each inventory, and one for all that have none."""
+    return [get_loop(tx, row[0]) for row in _INVENTORIES.rows(tx, {"most": limit})]

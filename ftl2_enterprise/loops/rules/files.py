@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
+from ftl2_enterprise.core.regular_file import read_regular
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops.rules.declared import declared
 from ftl2_enterprise.loops.rules.index_file import RuleIndex, read_notes
@@ -16,6 +17,9 @@ from ftl2_enterprise.protocol.loops.rules import RuleBinding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+LARGEST_RULE = 1 << 20
+"""Bytes of a rule file."""
 
 
 class RuleFile(Wire, frozen=True, kw_only=True):
@@ -88,7 +92,7 @@ def _in(directory: Path) -> Iterator[RuleFile]:
         notes, damaged = RuleIndex(), problem.message
     for path in paths:
         try:
-            content = path.read_bytes()
+            content = read_regular(path, LARGEST_RULE)
         except OSError as error:
             yield RuleFile(
                 name=path.stem, path=str(path), digest="", description="", source="",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.regular_file import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,11 +52,8 @@ def read_notes(directory: Path) -> RuleIndex:
     Raises Problem(invalid) for a damaged file: ignoring it could fire a rule that a user has disabled.
     """
     path = directory / NAME
-    if path.exists() and not path.is_file():
-        # Reading a pipe would block.
-        raise invalid(f"cannot read {path}: it is not a regular file")
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_StoredIndex)
+        stored = msgspec.json.decode(read_regular(path), type=_StoredIndex)
     except FileNotFoundError:
         return RuleIndex()
     except OSError as error:
@@ -78,7 +76,7 @@ def write_broken(directory: Path, broken: Mapping[str, BrokenRule]) -> None:
     content: dict[str, Any] = {}
     with contextlib.suppress(OSError, msgspec.DecodeError):
         # Read again just before the write: a user may have edited it in the meantime.
-        content = cast("dict[str, Any]", msgspec.json.decode(path.read_bytes(), type=dict))
+        content = cast("dict[str, Any]", msgspec.json.decode(read_regular(path), type=dict))
     content.setdefault("disabled", [])
     content["broken"] = {
         stem: {"error": entry.error, "digest": entry.digest} for stem, entry in sorted(broken.items())

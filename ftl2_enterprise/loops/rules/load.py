@@ -9,8 +9,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.core.regular_file import read_regular
 from ftl2_enterprise.loops.ports import BrokenRuleFile, CannotRunRules, RuleSource
 from ftl2_enterprise.loops.rules.declared import declared
+from ftl2_enterprise.loops.rules.files import LARGEST_RULE
 from ftl2_enterprise.loops.rules.index_file import BrokenRule, RuleIndex, read_notes, write_broken
 from ftl2_enterprise.loops.rules.rule import Rule, RuleSet
 
@@ -74,7 +76,7 @@ def _read(directory: Path, *, required: bool) -> tuple[RuleIndex, dict[str, Rule
 
 def _source(path: Path) -> RuleSource | BrokenRule:
     try:
-        source = path.read_bytes()
+        source = read_regular(path, LARGEST_RULE)
     except OSError as error:
         return BrokenRule(error=f"cannot be read: {error.strerror}")
     digest = hashlib.sha256(source).hexdigest()

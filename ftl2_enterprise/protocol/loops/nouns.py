@@ -226,6 +226,8 @@ class LoopSpec(Wire, frozen=True):
     remediation: LoopRemediation = LoopRemediation.AUTO
     labels: dict[str, str] = {}
     """By which rules select loops."""
+    files: dict[str, str] = {}
+    """SHA-256 of each file that was sent and is stored with the loop, by path. The service sets it."""
 
 
 class Loop(Wire, frozen=True):

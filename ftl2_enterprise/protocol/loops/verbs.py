@@ -27,6 +27,7 @@ from ftl2_enterprise.protocol.loops.replies import (
     RuleInfo,
     WholeText,
 )
+from ftl2_enterprise.protocol.loops.sent_files import SentFile, check_files
 from ftl2_enterprise.protocol.loops.spec_limits import LONGEST_TEXT, check_spec
 from ftl2_enterprise.protocol.verb import Access, Reference, Request, RowId
 
@@ -50,10 +51,14 @@ class SubmitLoop(Request[Loop], frozen=True, tag="loop.submit"):
     """Create the loop paused."""
     priority: Annotated[int, Meta(ge=-100, le=100)] = 0
     """Loops with a higher priority start first when several wait for a process."""
+    files: list[SentFile] = []
+    """Files that the specification names, with their content at this moment, which is stored with the loop. The
+    service reads files that are not listed itself."""
 
     def __post_init__(self) -> None:
         """Raises Problem(invalid) for a value outside its limits, here and in the service."""
         check_spec(self.spec)
+        check_files(self.files)
 
 
 class StartLoop(Request[Loop], frozen=True, tag="loop.start"):
@@ -307,6 +312,12 @@ class CheckPolicy(Request[list[list[PolicyAnswer]]], frozen=True, tag="policy.ch
     """A policy file instead of that of the loop."""
     inventory: Path | None = None
     """An inventory instead of that of the loop."""
+    files: list[SentFile] = []
+    """The policy and the inventory, with their content; the service reads files that are not listed itself."""
+
+    def __post_init__(self) -> None:
+        """Raises Problem(invalid) for files that cannot be sent, here and in the service."""
+        check_files(self.files)
 
 
 class ShowPolicy(Request[PolicyInForce], frozen=True, tag="policy.show"):
@@ -333,6 +344,12 @@ class FindHostKeys(Request[HostKeys], frozen=True, tag="host.find-keys"):
     """Without an inventory, which has the port; null for 22."""
     inventory: Path | None = None
     """An absolute path."""
+    files: list[SentFile] = []
+    """The inventory, with its content; the service reads files that are not listed itself."""
+
+    def __post_init__(self) -> None:
+        """Raises Problem(invalid) for files that cannot be sent, here and in the service."""
+        check_files(self.files)
 
 
 class FindTarget(Request[TargetMatch], frozen=True, tag="host.find"):

@@ -27,6 +27,7 @@ from ftl2_enterprise.adapters.models.settings import ModelSettings, price_of
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import Problem, conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.core.source_files import ON_DISK, SourceFiles
 from ftl2_enterprise.gate.budgets import Limit, micro
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy, RuleDecision
@@ -46,7 +47,7 @@ from ftl2_enterprise.protocol.loops.nouns import LoopRemediation
 from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring import database, site_policy
-from ftl2_enterprise.wiring.loops import rules as loop_rules
+from ftl2_enterprise.wiring.loops import rules as loop_rules, sources as loop_sources
 from ftl2_enterprise.wiring.loops.hidden import hidden_places
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Prompter, StopSignal
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
+    from ftl2_enterprise.protocol.loops.sent_files import SentFile
     from ftl2_enterprise.store.database import Store
 
 DEFAULT_OBSERVERS = [ObservationSpec(name="system", module="system", host="all")]
@@ -69,11 +71,14 @@ def open_database(settings: Settings, *, create: bool) -> Store:
     return database.open_database(Path(settings.store.path), create=create)
 
 
-def prepare(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> LoopSpec:
+def prepare(
+    spec: LoopSpec, settings: Settings, *, in_service: bool = False, files: Sequence[SentFile] = ()
+) -> LoopSpec:
     """The spec, completed and validated: paths are absolute, the decider is chosen, and all files can be read.
 
-    Raises Problem. It changes nothing.
+    `files` were sent with it; the result has the digests of those that it needs. Raises Problem. It changes nothing.
     """
+    sent = loop_sources.sent(files)
     decider, model = _choose(spec, settings), settings.section(ModelSettings)
     prepared = msgspec.structs.replace(
         spec,
@@ -89,7 +94,11 @@ def prepare(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> 
         if spec.observers is not None
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
     )
-    needs = read(prepared, settings, in_service=in_service)
+    needs = read(prepared, settings, in_service=in_service, sources=sent)
+    if prepared.inventory in sent.used:
+        loop_sources.check_inventory(prepared.inventory, needs.inventory)
+    stored = dict(loop_sources.digests(files, sent.used, needs.redactor))
+    prepared = msgspec.structs.replace(prepared, files=stored)
     if isinstance(needs.decider, ManifestDecider):
         _check_names(needs.decider.plan, needs.inventory)
         if not in_use(loop_rules.rules_dir(prepared, settings)):
@@ -129,17 +138,19 @@ class LoopInputs:
     decider: Decider
 
 
-def read(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> LoopInputs:
+def read(
+    spec: LoopSpec, settings: Settings, *, in_service: bool = False, sources: SourceFiles = ON_DISK
+) -> LoopInputs:
     """Read everything that the loop needs. Raises Problem.
 
     The code of rules is not executed: files that cannot be rules are found, and errors in others when the loop runs.
     `in_service` matters for hints about missing secrets.
     """
-    inventory = inventory_files.load(spec.inventory)
-    policy = _policy(spec.policy)
+    inventory = inventory_files.load(spec.inventory, sources)
+    policy = _policy(spec.policy, sources)
     site = _site(settings, in_service=in_service)
     bindings = parse_bindings(spec.secrets, in_service=in_service)
-    plan = _manifest(spec) if spec.decider == "manifest" else None
+    plan = _manifest(spec, sources) if spec.decider == "manifest" else None
     bindings = secrets.complete(bindings, plan.secrets if plan else {}, in_service=in_service)
     decider = _decider(spec, settings, plan, expand=inventory.expand, bindings=bindings)
     loop_rules.check(spec, settings)
@@ -162,9 +173,11 @@ SITE = "site"
 """What the policy of the site is called among several."""
 
 
-def policies(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> list[tuple[str, Policy]]:
+def policies(
+    spec: LoopSpec, settings: Settings, *, in_service: bool = False, sources: SourceFiles = ON_DISK
+) -> list[tuple[str, Policy]]:
     """Every policy that applies to the loop, in order, each with what it is of. Raises Problem."""
-    return [(SITE, _site(settings, in_service=in_service)()), (spec.name, _policy(spec.policy))]
+    return [(SITE, _site(settings, in_service=in_service)()), (spec.name, _policy(spec.policy, sources))]
 
 
 def defaults(settings: Settings) -> Mapping[str, RuleDecision]:
@@ -181,13 +194,13 @@ def _site(settings: Settings, *, in_service: bool) -> Callable[[], Policy]:
     return lambda: found
 
 
-def _policy(path: str | None) -> Policy:
+def _policy(path: str | None, sources: SourceFiles) -> Policy:
     if not path:
         return Policy()
     # The import of PyYAML takes several milliseconds, and most processes have no policy.
     from ftl2_enterprise.gate.policy.file import load_policy  # noqa: PLC0415
 
-    return load_policy(Path(path))
+    return load_policy(Path(path), sources)
 
 
 def _check_names(manifest: ManifestPlan, inventory: Inventory) -> None:
@@ -201,12 +214,13 @@ def _check_names(manifest: ManifestPlan, inventory: Inventory) -> None:
             inventory.expand(target)
 
 
-def _manifest(spec: LoopSpec) -> ManifestPlan:
+def _manifest(spec: LoopSpec, sources: SourceFiles) -> ManifestPlan:
     source = Path(spec.source) if spec.source else None
     return load_text(
         spec.desired_state,
         source=str(source) if source else "the desired state",
         directory=source.parent if source else Path.cwd(),
+        sources=sources,
     )
 
 

@@ -16,7 +16,7 @@ from ftl2_enterprise.supervisor.capability import Capability, ChildKind
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.retention import Retention, Stretch
 from ftl2_enterprise.supervisor.subjects import SubjectKind
-from ftl2_enterprise.wiring.loops import child, gather, host_trust, warm_up
+from ftl2_enterprise.wiring.loops import child, gather, host_trust, readings, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +34,7 @@ def _managers(context: ControlContext) -> Sequence[LoopManager]:
 
 
 def _gathers(context: ControlContext) -> Handlers:
-    return Handlers(
-        prepares=gather.prepares(context.settings), gathers=gather.gathers(context.settings, context.store)
-    )
+    return Handlers(prepares=gather.prepares(context.readers.read), gathers=gather.gathers(context.readers.read))
 
 
 def _retention(context: ControlContext) -> Sequence[Retention]:
@@ -59,6 +57,7 @@ CAPABILITY = Capability(
     name="loops",
     handlers=Handlers(reads=table.READS, writes=table.WRITES, system=host_trust.SYSTEM),
     gathers=_gathers,
+    readings=readings.READINGS,
     managers=_managers,
     child_kinds={"loop": ChildKind(run=child.run_loop, first=child.FIRST, warm_up=warm_up.warm_up)},
     subjects=[SubjectKind(kind=LOOP, find=loop_names.find_subject, name_of=loop_names.find_name)],

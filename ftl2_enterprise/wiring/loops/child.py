@@ -21,7 +21,7 @@ from ftl2_enterprise.supervisor import child
 from ftl2_enterprise.supervisor.forkserver.child_start import First
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.wiring.children import run_child
-from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.loops import build, sources
 from ftl2_enterprise.wiring.loops.warm_up import NoPrompter
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
         process.halt(journal, is_served=True)
         return
     try:
-        needs = build.read(loop.spec, settings, in_service=True)
+        files = journal.read(sources.of_loop, loop)
+        needs = build.read(loop.spec, settings, in_service=True, sources=files)
         log.use(needs.redactor)
         engine = build.build(
             journal,

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.source_files import ON_DISK
 from ftl2_enterprise.gate import freezes as gate_freezes
 from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.hosts import TargetMatch
+from ftl2_enterprise.wiring.loops import sources
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop
@@ -29,13 +31,15 @@ def every_name(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
 
     None if they are not known: an inventory is a program, or there is none.
     """
-    given = [loop.spec.inventory] if loop is not None else loop_rows.inventories(tx)
+    given = [loop] if loop is not None else loop_rows.with_inventories(tx, limit=MOST_INVENTORIES + 1)
     if not given or len(given) > MOST_INVENTORIES:
         return None
-    if any(path is not None and Path(path).is_file() and inventory_files.is_program(Path(path)) for path in given):
+    files = [(one.spec.inventory, sources.of_loop(tx, one)) for one in given]
+    if any(path is not None and of.of(Path(path)) is ON_DISK and _may_be_program(Path(path)) for path, of in files):
         return None
     names: set[str] = set()
-    for inventory in map(inventory_files.load, given):
+    for path, of in files:
+        inventory = inventory_files.load(path, of)
         names.update(inventory.groups)
         for host in ("localhost", *(one.name for one in inventory.hosts())):
             names.update(inventory.identity(host).every_name)
@@ -44,10 +48,17 @@ def every_name(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
     return frozenset(names)
 
 
+def _may_be_program(inventory: Path) -> bool:
+    try:
+        return inventory_files.is_program(inventory)
+    except OSError:
+        return False
+
+
 def match(tx: Tx, name: str) -> TargetMatch:
     """Whether loops that have not ended know the name, in any spelling that a freeze covers."""
     try:
-        names = every_name(tx, None) if loop_rows.inventories(tx) else frozenset[str]()
+        names = every_name(tx, None) if loop_rows.with_inventories(tx, limit=1) else frozenset[str]()
     except Problem:
         names = None
     if names is None:

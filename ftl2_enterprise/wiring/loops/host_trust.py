@@ -23,10 +23,12 @@ from ftl2_enterprise.protocol.loops.facts import HostTrusted
 from ftl2_enterprise.protocol.loops.host_keys import check_host, parse_keys
 from ftl2_enterprise.protocol.loops.hosts import SSH_PORT, HostKeys, TrustResult
 from ftl2_enterprise.protocol.loops.verbs import FindHostKeys, TrustHost
+from ftl2_enterprise.wiring.loops import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.core.source_files import SourceFiles
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.dispatch import System
     from ftl2_enterprise.supervisor.control.service_state import ServiceState
@@ -43,7 +45,7 @@ def find(request: FindHostKeys) -> HostKeys:
     if request.inventory is not None:
         if request.port is not None:
             raise invalid("cannot use a port with an inventory", "the inventory has the port of the host")
-        entry = _entry(request.host, request.inventory)
+        entry = _entry(request.host, request.inventory, sources.sent(request.files))
     check_host(entry.ansible_host or entry.name)
     file = KnownHostsFile()
     host, port = _reached(entry, file.path), entry.ansible_port or SSH_PORT
@@ -53,8 +55,8 @@ def find(request: FindHostKeys) -> HostKeys:
     return HostKeys(host=host, port=port, file=file.path, keys=known_hosts.recorded_keys(file.read(), host, port))
 
 
-def _entry(name: str, path: str) -> HostEntry:
-    inventory = inventory_files.load(path)
+def _entry(name: str, path: str, files: SourceFiles) -> HostEntry:
+    inventory = inventory_files.load(path, files)
     entry = inventory.entry(name)
     # In inventories, names differ by case; of hosts, they do not.
     same = [one for one in inventory.hosts() if one.name.lower() == name.lower()] if entry is None else []

@@ -16,6 +16,7 @@ from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.core.secret_cuts import MASK
+from ftl2_enterprise.core.source_files import ON_DISK
 from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
 from ftl2_enterprise.gate.approvals import Remediation
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin, model_params
@@ -35,7 +36,7 @@ from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyAnswer, PolicyInForce, PolicyRuleLine
 from ftl2_enterprise.store.freeze_files import FreezeFiles
-from ftl2_enterprise.wiring.loops import build, host_names
+from ftl2_enterprise.wiring.loops import build, host_names, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,10 +80,14 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
     spec = msgspec.structs.replace(
         given, policy=request.policy or given.policy, inventory=request.inventory or given.inventory
     )
-    modules = Ftl2Modules(inventory_files.load(spec.inventory), work_dir=work_dir, redact=str)
+    of_loop = sources.of_loop(tx, loop) if tx is not None and loop is not None else ON_DISK
+    given_files = sources.sent(request.files)
+    inventory = inventory_files.load(spec.inventory, given_files if request.inventory else of_loop)
+    modules = Ftl2Modules(inventory, work_dir=work_dir, redact=str)
     if tx is not None and loop is not None:
         restore_hosts(tx, loop.id, modules)
-    found = build.policies(spec, settings, in_service=in_service)
+    of_policy = given_files if request.policy else of_loop
+    found = build.policies(spec, settings, in_service=in_service, sources=of_policy)
     return _Calls(
         modules=modules,
         context=GateContext(
@@ -107,7 +112,8 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
     """The rules that are in force for a loop, or for every loop. Raises Problem."""
     loop = loop_rows.get_loop(tx, request.loop) if tx is not None and request.loop is not None else None
     spec = loop.spec if loop is not None else LoopSpec(name=build.SITE, desired_state="")
-    found = build.policies(spec, settings, in_service=in_service)
+    files = sources.of_loop(tx, loop) if tx is not None and loop is not None else ON_DISK
+    found = build.policies(spec, settings, in_service=in_service, sources=files)
     rules = [_line(of, rule) for of, policy in found for rule in policy.rules]
     site = next(policy for _, policy in found if policy.is_site)
     defaults = {origin: str(decision) for origin, decision in build.defaults(settings).items()}

@@ -18,6 +18,7 @@ from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.rules.scope import RuleScope
 from ftl2_enterprise.loops.settings import LoopSettings, UnfencedRules
+from ftl2_enterprise.wiring.loops import sources
 from ftl2_enterprise.wiring.loops.hidden import hidden_places
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def check(spec: LoopSpec, settings: Settings) -> None:
 def files_of(tx: Tx, ref: str, settings: Settings) -> list[RuleFile]:
     """The rule files that a loop loads, and those that state in no valid form to what they apply. Raises Problem."""
     loop = loop_rows.get_loop(tx, ref)
-    inventory = inventory_files.load(loop.spec.inventory)
+    inventory = inventory_files.load(loop.spec.inventory, sources.of_loop(tx, loop))
     registered = registered_entries(host_rows.get_hosts(tx, loop.id))
     for entry in registered:
         with contextlib.suppress(Problem):

@@ -89,7 +89,7 @@ def test_a_damaged_file_denies(tmp_path: Path, content: bytes) -> None:
 def test_a_named_pipe_in_its_place_denies_and_stops_no_reader(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     os.mkfifo(site_policy.published_file(settings))
-    assert "it is not a file" in site_policy.PublishedSite(settings)().problem
+    assert "it is not a regular file" in site_policy.PublishedSite(settings)().problem
     assert site_policy.start(settings) is None
     assert not site_policy.PublishedSite(settings)().problem
 
@@ -104,7 +104,7 @@ def test_what_is_in_the_way_of_the_published_policy_is_replaced_or_denies(tmp_pa
     why = site_policy.start(settings)
     assert why is not None
     assert why.startswith("nothing has an effect")
-    assert "Is a directory" in site_policy.PublishedSite(settings)().problem
+    assert "it is a directory" in site_policy.PublishedSite(settings)().problem
     file.rmdir()
     with file.open("wb") as large:
         large.truncate(site_policy.LARGEST + 1)

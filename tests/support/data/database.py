@@ -19,6 +19,7 @@ from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     hosts as host_rows,
     increments as increment_rows,
+    loop_files as loop_file_rows,
     loops as loop_rows,
     model_calls as model_call_rows,
     model_queue,
@@ -154,6 +155,7 @@ def one_of_each(tx: Tx, name: str = "web") -> Iteration:
     request_approval(tx, iteration, prompt_rows.get_prompt(tx, ask(tx, iteration)))
     host_rows.upsert_host(tx, loop.id, "web1", ansible_host="127.0.0.1", ansible_port=22)
     host_rows.upsert_resource(tx, loop.id, "disk1", {"size": 3})
+    loop_file_rows.add_files(tx, loop.id, {"/srv/hosts.yaml": "web: {hosts: {web1: }}"})
     rule_rows.insert_rule_result(
         tx, iteration, rule_name="restart", rule_digest="d", matched=True, fired=True, success=None, detail=None
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+from ftl2_enterprise.protocol.loops.sent_files import SentFile
 from ftl2_enterprise.protocol.loops.spec_limits import LIMITS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ PLAIN = st.recursive(
     max_leaves=6,
 )
 
+PATHS = st.from_regex(r"/[a-z]{1,9}", fullmatch=True)
 LABELS = st.dictionaries(
     st.from_regex(r"[a-z0-9][a-z0-9._/-]{0,9}", fullmatch=True), st.sampled_from(["web", "a = b"]), max_size=3
 )
@@ -56,6 +58,8 @@ def _made(info: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR09
             return st.sampled_from(info.values)
         case inspect.EnumType():
             return st.sampled_from(list(info.cls))
+        case inspect.ListType(item_type=inspect.StructType(cls=cls)) if cls is SentFile:
+            return st.lists(_made(info.item_type), max_size=3, unique_by=lambda file: file.path)
         case inspect.ListType():
             return st.lists(
                 _made(info.item_type), min_size=info.min_length or 0, max_size=max(3, info.min_length or 0)
@@ -68,6 +72,10 @@ def _made(info: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR09
             return st.dictionaries(_made(info.key_type), _made(info.value_type), max_size=3)
         case inspect.UnionType():
             return st.one_of(*map(_made, info.types))
+        case inspect.StructType(cls=cls) if cls is SentFile:
+            return st.builds(
+                SentFile, path=PATHS, content=st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+            )
         case inspect.StructType() | inspect.DataclassType():
             limits = LIMITS if info.cls is LoopSpec else {}
             made = {field.name: _made(_limited(field.type, limits.get(field.name))) for field in info.fields}

@@ -32,6 +32,7 @@ from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.loops import capability, gather, host_trust
 from ftl2_enterprise.wiring.settings import MODEL
 from tests.support.data.facts import sample
+from tests.support.service.reading import reader_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -148,7 +149,7 @@ def main(given: dict[str, Any]) -> int:
                 writes=handlers.WRITES,
                 system=host_trust.SYSTEM,
                 renders=views.RENDERS,
-                gathers=gather.gathers(lambda: loaded.settings, read),
+                gathers=gather.gathers(reader_here(loaded.settings)),
             ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],
             subjects=SUBJECTS,

@@ -45,6 +45,8 @@ class Daemon:
 
     run: Command
     process: subprocess.Popen[bytes] | None = None
+    prefix: tuple[str, ...] = ()
+    """What the service is started with, such as `setpriv` and its options."""
 
     @property
     def directory(self) -> Path:
@@ -63,7 +65,7 @@ class Daemon:
         """Start it and do not wait."""
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(
-                self.run.argv("supervise", *arguments),
+                [*self.prefix, *self.run.argv("supervise", *arguments)],
                 env=self.run.environment(fault) | (env or {}),
                 cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip

@@ -11,6 +11,7 @@ from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan, plan
 from ftl2_enterprise.adapters.deciders.manifest.resolve import resolve
 from ftl2_enterprise.adapters.deciders.manifest.validate import validate
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.source_files import ON_DISK, SourceFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ def load(path: str | Path, vars: Mapping[str, Any] | None = None) -> ManifestPla
     """Load the manifest in a file; `vars` replaces values of its variables. Raises Problem(invalid)."""
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = ON_DISK.read(file).decode()
     except FileNotFoundError:
         raise invalid(f"cannot read the manifest {file}: it does not exist") from None
     except UnicodeDecodeError as error:
@@ -40,6 +41,13 @@ def load(path: str | Path, vars: Mapping[str, Any] | None = None) -> ManifestPla
     return load_text(text, source=str(file), directory=file.absolute().parent, vars=vars)
 
 
-def load_text(text: str, *, source: str, directory: Path, vars: Mapping[str, Any] | None = None) -> ManifestPlan:
+def load_text(
+    text: str,
+    *,
+    source: str,
+    directory: Path,
+    vars: Mapping[str, Any] | None = None,
+    sources: SourceFiles = ON_DISK,
+) -> ManifestPlan:
     """Load a manifest from its text; files that it names are relative to the directory. Raises Problem(invalid)."""
-    return plan(validate(resolve(parse(text, source=source, directory=directory), vars or {})))
+    return plan(validate(resolve(parse(text, source=source, directory=directory), vars or {}, sources)))

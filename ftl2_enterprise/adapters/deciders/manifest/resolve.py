@@ -18,6 +18,7 @@ from ftl2_enterprise.adapters.deciders.manifest import (
 from ftl2_enterprise.adapters.deciders.manifest.parse import nearest
 from ftl2_enterprise.adapters.deciders.manifest.template import NOTHING, CannotRender, References
 from ftl2_enterprise.core.problem import Problem, invalid
+from ftl2_enterprise.core.source_files import ON_DISK, SourceFiles, unreadable
 from ftl2_enterprise.protocol.loops.manifest import CopyParams, TemplateParams
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ class ResolvedManifest:
     steps: tuple[ResolvedStep, ...]
 
 
-def resolve(parsed: ParsedManifest, given: Mapping[str, Any]) -> ResolvedManifest:
+def resolve(parsed: ParsedManifest, given: Mapping[str, Any], sources: SourceFiles = ON_DISK) -> ResolvedManifest:
     """Resolve the references; `given` replaces values of variables. Raises Problem(invalid)."""
     _check_names(parsed.document, parsed.manifest)
     settled = _settle_vars(parsed.document, parsed.manifest, parsed.directory, given)
-    resolver = _Resolver(parsed=parsed, vars=settled)
+    resolver = _Resolver(parsed=parsed, vars=settled, sources=sources)
     return ResolvedManifest(
         document=parsed.document,
         manifest=parsed.manifest,
@@ -172,7 +173,7 @@ def _settle_vars(document: Document, manifest: Manifest, directory: Path, given:
             scope = early_scope(settled, directory)
             settled[name] = given[name] if name in given else manifest_template.render(value, scope)
         except manifest_template.CannotRender as error:
-            hint = "a variable may use only those above it" if "undefined" in str(error) else None
+            hint = "a variable may use only those above it" if "undefined" in str(error) else manifest_template.LIMITS
             raise document.problem(where, f"the variable {name!r}: {error}", hint) from None
     return settled
 
@@ -201,6 +202,7 @@ def _refuse_literal_secrets(document: Document, manifest: Manifest) -> None:
 class _Resolver:
     parsed: ParsedManifest
     vars: Mapping[str, Any]
+    sources: SourceFiles
 
     def _without_secrets(self, where: Where, reads: References) -> References:
         for name in sorted(reads.secrets):
@@ -293,15 +295,18 @@ class _Resolver:
     def _file(self, where: Where, src: str) -> str:
         directory = self.parsed.directory
         try:
-            return (directory / str(self._render(src))).read_bytes().decode()
+            path = directory / str(self._render(src))
+            return self.sources.of(path).read(path).decode()
         except CannotRender as error:
             raise self._problem(where, f"src: {error}", "src may read only vars") from None
         except FileNotFoundError:
             raise self._problem(where, f"the file {src!r} does not exist in {directory}") from None
         except UnicodeDecodeError:
             raise self._problem(where, f"the file {src!r} is not UTF-8 text") from None
-        except OSError as error:
-            raise self._problem(where, f"the file {src!r} cannot be read: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:
+            refused = unreadable(f"cannot read the file {src!r}", error)
+            what = f"the file {src!r} cannot be read: {refused.message.partition(': ')[2]}"
+            raise self._problem(where, what, refused.hint) from None
 
     # --- what templates read ---------------------------------------------------------------------------------------
 

@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from jinja2 import Template, TemplateError, Undefined, meta, nodes
 
-from ftl2_enterprise.adapters.templates.meter import charge, metered
+from ftl2_enterprise.adapters.templates.meter import MAX_SECONDS, MAX_SIZE, charge, metered
 from ftl2_enterprise.adapters.templates.sandbox import CannotRender, Sandbox, reason
 
+LIMITS = f"a template may produce {MAX_SIZE >> 20} Mi characters, and take {MAX_SECONDS:g} s"
 EARLY = frozenset({"vars", "manifest_dir"})
 """Top-level names that are known when a manifest is loaded."""
 ROOTS = EARLY | {"answers", "observed", "host", "secrets"}

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
 import json
 import os
 import re
+import resource
 import shlex
+import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import yaml
 
 from ftl2_enterprise.adapters.hosts.inventory.model import ALL, UNGROUPED, Inventory
-from ftl2_enterprise.core.problem import Problem, invalid, not_found, unavailable
+from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.core.regular_file import open_regular, size_text
+from ftl2_enterprise.core.source_files import ON_DISK, SourceFiles, unreadable
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT
 
 PROGRAM_LIMIT = 60.0
 RANGE_LIMIT = 100_000
+LARGEST_OUTPUT = 16 << 20
+"""Bytes that a program may print."""
+LARGEST_FILE = 64 << 20
+"""Bytes of a file that a program writes, which includes what it prints."""
+LONGEST_REASON = 4096
+PROGRAM_STARTS = frozenset({b"#!", b"\x7fE"})
+VARS_SUFFIXES = frozenset({".yml", ".yaml", ".json"})
 GROUP_KEYS = frozenset({"hosts", "vars", "children"})
 
 _RANGE = re.compile(r"\[(?:(\d+):(\d+)|([a-zA-Z]):([a-zA-Z]))(?::(\d+))?\]")
@@ -33,37 +46,42 @@ _YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Malformed(Exception):
     """An error in an inventory, with its line or the path of keys to it."""
 
-    def __init__(self, what: str, *, line: int | None = None, keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self, what: str, *, line: int | None = None, keys: Sequence[str] = (), hint: str | None = None
+    ) -> None:
         super().__init__(what)
         self.what: str = what
+        self.hint: str | None = hint
         self.line: int | None = line
         self.keys: tuple[str, ...] = tuple(keys)
 
 
-def load(path: Path | str | None) -> Inventory:
+def load(path: Path | str | None, sources: SourceFiles = ON_DISK) -> Inventory:
     """The inventory in a file, or only this machine for None. Raises Problem with the file and the line."""
     if path is None:
         return Inventory().settle()
-    file = Path(path).expanduser()
-    if not file.exists():
-        raise not_found(f"cannot read the inventory {path}: there is no such file", "give the path of a file")
-    if file.is_dir():
-        raise invalid(f"cannot read the inventory {path}: it is a directory", "give one file of it")
     try:
         inventory = Inventory()
-        _read(file, inventory)
-        _read_adjacent(file, inventory)
+        file = Path(os.path.expanduser(path))  # noqa: PTH111 - the other one raises for an unknown user
+        sources = sources.of(file)
+        _read(file, inventory, sources)
+        _read_adjacent(file, inventory, sources)
         _refuse_cycle(inventory)
         return inventory.settle()
     except _Malformed as error:
         place = f"{path}:{error.line}" if error.line else str(path)
-        raise invalid(f"cannot read the inventory {place}: {error.what}") from error
-    except Problem:
-        raise
+        raise invalid(f"cannot read the inventory {place}: {error.what}", error.hint) from error
+    except FileNotFoundError as error:
+        what = f"cannot read the inventory {path}: there is no such file"
+        raise not_found(what, "give the path of a file") from error
+    except IsADirectoryError as error:
+        raise invalid(f"cannot read the inventory {path}: it is a directory", "give one file of it") from error
     except UnicodeDecodeError as error:
-        raise invalid(f"cannot read the inventory {path}: it is not UTF-8 text") from error
-    except OSError as error:
-        raise unavailable(f"cannot read the inventory {path}: {error.strerror or error}") from error
+        raise invalid(f"cannot read the inventory {path}: it is not UTF-8 text", "save it as UTF-8") from error
+    except RecursionError as error:
+        raise invalid(f"cannot read the inventory {path}: it is nested too deeply", "use fewer levels") from error
+    except (OSError, ValueError) as error:
+        raise unreadable(f"cannot read the inventory {path}", error) from error
 
 
 def _refuse_cycle(inventory: Inventory) -> None:
@@ -72,11 +90,12 @@ def _refuse_cycle(inventory: Inventory) -> None:
         raise _Malformed(f"the group {cycle} contains itself")
 
 
-def _read(file: Path, inventory: Inventory) -> None:
-    if is_program(file):
+def _read(file: Path, inventory: Inventory, sources: SourceFiles) -> None:
+    # Only a file on this machine is executed: of one that was sent there is the text.
+    if sources is ON_DISK and is_program(file):
         _fill_from_json(_ask_program(file), inventory)
         return
-    content = file.read_text(encoding="utf-8")
+    content = sources.read(file).decode()
     start = content.lstrip()
     if file.suffix == ".json" or (file.suffix not in {".yml", ".yaml", ".ini", ".cfg"} and start.startswith("{")):
         _fill_from_json(_json(content), inventory)
@@ -91,11 +110,11 @@ def _read(file: Path, inventory: Inventory) -> None:
 
 
 def is_program(file: Path) -> bool:
-    """Whether the inventory is the output of that file, which is executed."""
+    """Whether the inventory is the output of that file, which is executed. Raises OSError if it cannot be read."""
     if not os.access(file, os.X_OK):
         return False
-    with file.open("rb") as opened:
-        return opened.read(4)[:2] in {b"#!", b"\x7fE"}
+    with open(open_regular(file), "rb") as opened:  # noqa: PTH123 - a descriptor
+        return opened.read(2) in PROGRAM_STARTS
 
 
 def _looks_like_ini(content: str) -> bool:
@@ -187,17 +206,39 @@ def _ask_program(file: Path) -> Any:
 
 def _run(file: Path, *arguments: str) -> str:
     # An absolute path, because a bare name would be searched in PATH.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        _execute([str(file.absolute()), *arguments], output, errors)
+        if output.seek(0, os.SEEK_END) > LARGEST_OUTPUT:
+            raise _Malformed(
+                f"the program printed more than {size_text(LARGEST_OUTPUT)} for {arguments[0]}", hint="print less"
+            )
+        output.seek(0)
+        return output.read().decode("utf-8", "replace")
+
+
+def _execute(argv: Sequence[str], output: IO[bytes], errors: IO[bytes]) -> None:
+    """Run the program in a new session, which is killed as a whole."""
+    program = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True,
+        env={name: os.environ[name] for name in os.environ if name not in OF_THE_UNIT},
+    )  # fmt: skip
     try:
-        done = subprocess.run(
-            [str(file.absolute()), *arguments], capture_output=True, timeout=PROGRAM_LIMIT, check=False,
-            stdin=subprocess.DEVNULL, env={name: os.environ[name] for name in os.environ if name not in OF_THE_UNIT},
-        )  # fmt: skip
+        # What it could fill is a disk, and not this process.
+        resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+        status = program.wait(PROGRAM_LIMIT)
     except subprocess.TimeoutExpired as error:
-        raise _Malformed(f"the program did not complete {arguments[0]} within {PROGRAM_LIMIT:g} s") from error
-    if done.returncode:
-        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise _Malformed(f"the program ended with status {done.returncode}" + (f": {errors[-1]}" if errors else ""))
-    return done.stdout.decode("utf-8", "replace")
+        what = f"the program did not complete {argv[1]} within {PROGRAM_LIMIT:g} s"
+        raise _Malformed(what, hint=f"run `{argv[0]} {argv[1]}` to see why") from error
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+    if status:
+        size = errors.seek(0, os.SEEK_END)
+        errors.seek(max(0, size - LONGEST_REASON))
+        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+        what = f"the program ended with status {status}" + (f": {lines[-1]}" if lines else "")
+        raise _Malformed(what, hint=f"run `{argv[0]} {argv[1]}` to see why")
 
 
 def _fill_from_json(data: Any, inventory: Inventory) -> None:
@@ -324,27 +365,30 @@ def _ranges(pattern: str, keys: Sequence[str]) -> Iterator[str]:
     return map("".join, itertools.product(*parts, [pattern[end:]]))
 
 
-def _read_adjacent(file: Path, inventory: Inventory) -> None:
+def _read_adjacent(file: Path, inventory: Inventory, sources: SourceFiles) -> None:
     directory = file.absolute().parent
-    _read_vars(directory / "group_vars", {*inventory.groups, ALL}, lambda name: inventory.group(name).vars)
-    _read_vars(directory / "host_vars", set(inventory.host_vars), inventory.host)
+    groups, hosts = {*inventory.groups, ALL}, set(inventory.host_vars)
+    _read_vars(directory / "group_vars", groups, lambda name: inventory.group(name).vars, sources)
+    _read_vars(directory / "host_vars", hosts, inventory.host, sources)
 
 
-def _read_vars(directory: Path, known: set[str], of: Callable[[str], dict[str, Any]]) -> None:
-    for entry in sorted(directory.iterdir()) if directory.is_dir() else []:
-        name = entry.stem if entry.suffix in {".yml", ".yaml", ".json"} and entry.is_file() else entry.name
-        if name not in known:
+def _read_vars(directory: Path, known: set[str], of: Callable[[str], dict[str, Any]], sources: SourceFiles) -> None:
+    for source in sources.below(directory):
+        first, *rest = source.relative_to(directory).parts
+        name = Path(first).stem if not rest and source.suffix in VARS_SUFFIXES else first
+        if name not in known or source.name.startswith(".") or source.name.endswith("~"):
             continue
-        files = sorted(p for p in entry.rglob("*") if p.is_file()) if entry.is_dir() else [entry]
-        for source in files:
-            if source.name.startswith(".") or source.name.endswith("~"):
-                continue
-            if source.suffix in {".yml", ".yaml", ".json", ""} or source is entry:
-                of(name).update(_vars_file(source))
+        if not rest or source.suffix in {*VARS_SUFFIXES, ""}:
+            of(name).update(_vars_file(source, sources))
 
 
-def _vars_file(source: Path) -> Mapping[str, Any]:
-    content = source.read_text(encoding="utf-8")
+def _vars_file(source: Path, sources: SourceFiles) -> Mapping[str, Any]:
+    try:
+        content = sources.read(source).decode()
+    except UnicodeDecodeError as error:
+        raise invalid(f"cannot read the variables {source}: it is not UTF-8 text", "save it as UTF-8") from error
+    except OSError as error:
+        raise unreadable(f"cannot read the variables {source}", error) from error
     if content.startswith("$ANSIBLE_VAULT"):
         raise invalid(
             f"cannot read the variables {source}: they are encrypted with ansible-vault",

@@ -21,6 +21,7 @@ def run(session: CliSession, given: GivenValues) -> int:
     """Submit the desired state."""
     from ftl2_enterprise.cli import service  # noqa: PLC0415 - not needed for help
     from ftl2_enterprise.commandline.loops.desired_state import read_desired_state  # noqa: PLC0415
+    from ftl2_enterprise.commandline.loops.sent_files import files_of  # noqa: PLC0415
     from ftl2_enterprise.commandline.loops.spec import spec_of  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.verbs import SubmitLoop  # noqa: PLC0415
     from ftl2_enterprise.protocol.service.verbs import GetSettings  # noqa: PLC0415
@@ -30,7 +31,8 @@ def run(session: CliSession, given: GivenValues) -> int:
     desired = read_desired_state(given.maybe("desired-state"), given.maybe("file"))
     with service.reach(session) as (connection, _):
         spec = spec_of(given, desired, lambda: connection.call(GetSettings()))
-        loop = connection.call(SubmitLoop(spec=spec, paused=given.has("paused")))
+        request = SubmitLoop(spec=spec, paused=given.has("paused"), files=files_of(spec))
+        loop = connection.call(request)
     if given.has("json"):
         session.document(json_output.document(loop))
         return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Option
 from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.commandline.loops.desired_state import read_desired_state
+from ftl2_enterprise.commandline.loops.sent_files import files_of
 from ftl2_enterprise.commandline.loops.spec import spec_of
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS
@@ -33,7 +34,9 @@ def run(session: CtlSession, given: GivenValues) -> int:
         )
     desired = read_desired_state(given.maybe("desired-state"), given.maybe("file"))
     spec = spec_of(given, desired, lambda: session.call(GetSettings()))
-    request = SubmitLoop(spec=spec, paused=given.has("paused"), priority=given.number("priority", 0))
+    request = SubmitLoop(
+        spec=spec, paused=given.has("paused"), priority=given.number("priority", 0), files=files_of(spec)
+    )
     if given.has("wait"):
         return _and_follow(session, request)
     loop = session.call(request)
@@ -118,8 +121,9 @@ COMMAND = Command(
         Option("paused", "Create the loop paused."),
     ),
     details=(
-        "The desired state is read here, as the user who submits it; inventory, policy and rules are read by the "
-        "service."
+        "The desired state, the inventory, the policy and the files that a manifest names are read here, as the user "
+        "who submits them, and stored with the loop. The service reads rules, programs that print an inventory, and "
+        "files below /etc/ftl2-enterprise itself."
     ),
     examples=(
         Example("submit -f site.yaml", "a manifest"),

@@ -292,7 +292,7 @@ def test_deleting_removes_every_row_and_keeps_the_facts(db: Store) -> None:
         do(db, verbs.DeleteLoop(loop="web"))
     do(db, verbs.CancelLoop(loop="web"))
     with db.read() as tx:
-        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 1
+        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 2
     assert do(db, verbs.DeleteLoop(loop="web")) == Deleted(id=iteration.loop_id, name="web")
     with db.read() as tx:
         for table in tables.loops.metadata.tables.values():
@@ -317,7 +317,7 @@ def test_a_text_that_another_loop_refers_to_is_kept(db: Store) -> None:
     for verb in (verbs.CancelLoop, verbs.DeleteLoop):
         do(db, verb(loop="first"))
     with db.read() as tx:
-        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 1
+        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 2
 
 
 def test_delete_and_cancel_need_the_exact_name(db: Store) -> None:

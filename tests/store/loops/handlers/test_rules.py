@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ftl2_enterprise.core.children import Table
-from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.settings.sections import StoreSettings
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.settings import LoopSettings
@@ -21,6 +20,7 @@ from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.wiring.loops import gather
 from ftl2_enterprise.wiring.settings import MODEL
 from tests.support.data.database import one_of_each, spec
+from tests.support.service.reading import reader_here
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
@@ -36,8 +36,8 @@ async def action(ftl): pass
 
 
 async def gathered(db: Store, rules_dir: str, request: Request[Any]) -> Any:
-    settings = MODEL.of(LoopSettings(rules_dir=rules_dir))
-    return await gather.gathers(lambda: settings, db)[type(request)](request)
+    settings = MODEL.of(LoopSettings(rules_dir=rules_dir), StoreSettings(path=str(db.path)))
+    return await gather.gathers(reader_here(settings))[type(request)](request)
 
 
 async def see(db: Store, rules_dir: str, request: Request[Any]) -> Any:
@@ -199,31 +199,3 @@ async def test_without_rules_the_list_is_empty(db: Store, tmp_path: Path) -> Non
     with pytest.raises(Problem, match='cannot find the rule "good"') as caught:
         await see(db, "", verbs.ShowRule(rule="good"))
     assert caught.value.hint == "there are no rules"
-
-
-async def test_a_disk_that_does_not_answer_blocks_no_other_request(
-    db: Store, rules: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, released = threading.Event(), threading.Event()
-
-    def hangs(directories: list[Path]) -> list[object]:
-        asked.set()
-        released.wait(30)
-        return []
-
-    monkeypatch.setattr(gather, "rule_files", hangs)
-    listing = asyncio.create_task(see(db, rules, verbs.ListRules()))
-    try:
-        async with asyncio.timeout(10):
-            while not asked.is_set():
-                await asyncio.sleep(0)
-        assert not listing.done()
-        monkeypatch.setattr(gather, "WITHIN", 0.05)
-        for request in (verbs.DisableRule(rule="good"), verbs.EnableRule(rule="good")):
-            with pytest.raises(Problem, match=r"cannot read the rules within 0\.05 seconds") as caught:
-                await do(db, rules, request)
-            assert caught.value.code is Code.UNAVAILABLE
-            assert rules in str(caught.value.hint)
-    finally:
-        released.set()
-    assert await listing == []

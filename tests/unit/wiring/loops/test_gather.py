@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
-from ftl2_enterprise.wiring.loops import build, gather
+from ftl2_enterprise.wiring.loops import gather
 from ftl2_enterprise.wiring.settings import MODEL
+from tests.support.service.reading import reader_here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ MANIFEST = "version: 1\nname: m\nsteps:\n  - name: s\n    file: {path: /srv, sta
 def prepare(tmp_path: Path, **spec: Any) -> Any:
     loaded = MODEL.load(config=None, environ={"HOME": str(tmp_path)}, etc=tmp_path)
     given = {"name": "web", "desired_state": MANIFEST, **spec}
-    return gather.prepares(lambda: loaded.settings)[SubmitLoop](SubmitLoop(spec=LoopSpec(**given), priority=3))
+    return gather.prepares(reader_here(loaded.settings))[SubmitLoop](SubmitLoop(spec=LoopSpec(**given), priority=3))
 
 
 async def test_the_desired_state_is_completed_and_the_rest_stays(tmp_path: Path) -> None:
@@ -61,15 +61,3 @@ async def test_rules_are_not_run_by_control(tmp_path: Path) -> None:
     )
     await prepare(tmp_path, desired_state="be nice", decider="rules", rules_dir=str(tmp_path / "rules"))
     assert not (tmp_path / "ran").exists()
-
-
-async def test_a_disk_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    released = threading.Event()
-    monkeypatch.setattr(gather, "WITHIN", 0.05)
-    monkeypatch.setattr(build, "prepare", lambda *given, **more: released.wait(30))
-    try:
-        with pytest.raises(Problem, match="cannot read what the loop needs") as caught:
-            await prepare(tmp_path)
-        assert caught.value.code is Code.UNAVAILABLE
-    finally:
-        released.set()

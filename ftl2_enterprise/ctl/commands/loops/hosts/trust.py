@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, Example, Option, ValueKind, not_empty
-from ftl2_enterprise.commandline.loops import options
+from ftl2_enterprise.commandline.loops import options, sent_files
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.ctl.loops.arguments import HOSTS
 from ftl2_enterprise.protocol.loops.host_keys import check_fingerprint, check_host, known_with_another_key, place
@@ -95,7 +95,7 @@ def _question(given: GivenValues) -> FindHostKeys:
         raise invalid(f"cannot use {port} as a port", "it must be between 1 and 65535")
     if inventory is None:
         check_host(host)
-    return FindHostKeys(host=host, port=port, inventory=inventory)
+    return FindHostKeys(host=host, port=port, inventory=inventory, files=sent_files.files(inventory))
 
 
 def _selected(known: HostKeys, presented: Sequence[HostKey], fingerprints: Sequence[str]) -> list[HostKey]:

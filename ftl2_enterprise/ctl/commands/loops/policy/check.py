@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Command, Example, Option
-from ftl2_enterprise.commandline.loops import options, policy_question
+from ftl2_enterprise.commandline.loops import options, policy_question, sent_files
 from ftl2_enterprise.ctl.loops.arguments import LOOP_REF, POLICY
 from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
 from ftl2_enterprise.render.loops.policy import answer_lines
@@ -31,12 +31,14 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 def ask(session: CtlSession, given: GivenValues, questions: Sequence[PolicyQuestion]) -> list[list[PolicyAnswer]]:
     """The answers to each question. Raises Problem."""
+    policy, inventory = options.absolute(given, "policy"), options.absolute(given, "inventory")
     return session.call(
         CheckPolicy(
             questions=list(questions),
             loop=given.maybe("loop"),
-            policy=options.absolute(given, "policy"),
-            inventory=options.absolute(given, "inventory"),
+            policy=policy,
+            inventory=inventory,
+            files=sent_files.files(inventory, policy),
         )
     )
 

@@ -1,0 +1,37 @@
+"""The files that were sent with the desired states of loops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, insert, select
+
+from ftl2_enterprise.loops.tables import loop_files
+from ftl2_enterprise.protocol.text import StoredText
+from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.prepared import Prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.store.tx import Tx
+
+_INSERT = Prepared(insert(loop_files))
+_OF_LOOP = Prepared(
+    select(loop_files.c.path, loop_files.c.content_digest).where(loop_files.c.loop_id == bindparam("of"))
+)
+
+
+def add_files(tx: Tx, loop_id: int, contents: Mapping[str, str]) -> None:
+    """Store the content of files by path."""
+    for path, content in contents.items():
+        digest = texts.put_whole(tx, content)
+        _INSERT.change(tx, {"loop_id": loop_id, "path": path, "content_digest": digest})
+
+
+def get_files(tx: Tx, loop_id: int) -> dict[str, str]:
+    """The content of each file of the loop, by path."""
+    return {
+        path: texts.whole(tx, StoredText(shown="", digest=digest, size=0))
+        for path, digest in _OF_LOOP.rows(tx, {"of": loop_id})
+    }
