@@ -57,6 +57,7 @@ print(json.dumps(found))
 
 
 FIELDS: dict[str, dict[str, Any]] = {
+    "host.find": {"name": "web"},
     "host.find-keys": {"host": "web"},
     "host.trust": {"host": "web", "port": 22, "keys": [ed25519(1).text]},
     "loop.submit": {"spec": {"name": "other", "desired_state": "x"}},
