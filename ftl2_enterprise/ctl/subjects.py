@@ -1,7 +1,8 @@
 """The things that facts and logs are about, as users name them; for commands of every capability.
 
 A package of `ctl` may have a module `subjects` with `NAMES`, which finds the names of a kind of subject by their ids,
-and `candidates`, which completes them. A subject of another kind is shown as it is, `note:17`.
+and `candidates`, which completes them; `advice` may explain what has no subject. A subject of another kind is shown
+as it is, `note:17`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ class SubjectNames:
 def candidates(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """Names of things of every kind."""
     return [one for module in _modules() for one in module.candidates(names, command, typed)]
+
+
+def advice(session: CtlSession) -> list[str]:
+    """What helps if a name is that of no subject."""
+    return [module.advice(session) for module in _modules() if hasattr(module, "advice")]
 
 
 def _modules() -> list[ModuleType]:

@@ -9,7 +9,7 @@ from ftl2_enterprise.core.freeze import FreezeScope
 from ftl2_enterprise.render.text import Line, Role, ago, duration, line, one_line, person, symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.protocol.service.verbs import FreezeRecord
@@ -32,14 +32,6 @@ def covered(record: FreezeRecord) -> str:
 def freeze_lines(records: Iterable[FreezeRecord], now: Instant) -> list[Line]:
     """One line for each freeze: what it covers, who ordered it, since when, until when, and why."""
     return [_line(record, now) for record in records]
-
-
-def unknown_target_lines(name: str, close: Sequence[str]) -> list[Line]:
-    """The warning about a freeze of a name that no loop has."""
-    what = f"no current loop has a host, a group or an address {one_line(name, 80)}"
-    alike = f" ({', '.join(one_line(one, 80) for one in close)} {'is' if len(close) == 1 else 'are'} similar)"
-    then = f"{alike if close else ''}; the freeze holds calls on it when one has"
-    return [line(symbol("!", Role.WARNING), (what, Role.WARNING), then)]
 
 
 def _line(record: FreezeRecord, now: Instant) -> Line:

@@ -64,7 +64,7 @@ def _subject(session: CliSession, of: str) -> str:
 
 def warnings(session: CliSession, made: Freeze) -> list[Line]:
     """The warning about a name that no loop has, as far as the database and the inventories can be read."""
-    from ftl2_enterprise.render.freezes import unknown_target_lines  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.render.loops.inventory import unknown_target_lines  # noqa: PLC0415 - not needed for help
     from ftl2_enterprise.wiring.loops import host_names  # noqa: PLC0415
 
     if made.scope is not FreezeScope.TARGET:

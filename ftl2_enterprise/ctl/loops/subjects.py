@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.ctl.session import CtlSession
 
-__all__ = ["NAMES", "candidates"]
+__all__ = ["NAMES", "advice", "candidates"]
 
 
 class LoopNames:
@@ -38,6 +38,11 @@ class LoopNames:
                 return None
             raise
         return loop.name if loop.id == loop_id else None
+
+
+def advice(session: CtlSession) -> str:
+    """What helps a person who gave the name of a host."""
+    return f"events are not recorded by host: `{session.command('hosts')}` lists hosts with their loops"
 
 
 NAMES: dict[str, Callable[[CtlSession], LoopNames]] = {LOOP: LoopNames}

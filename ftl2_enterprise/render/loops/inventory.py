@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.verbs import ListHosts, ListResources
 from ftl2_enterprise.render.table import Cell, Column, cell, table
-from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line
+from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, symbol
 from ftl2_enterprise.render.view import ViewContent
 
 if TYPE_CHECKING:
@@ -84,3 +84,11 @@ def _address(user: str | None, host: str | None, port: int | None) -> str:
     if host is None:
         return "-"
     return one_line(f"{user}@{host}" if user else host, 80) + (f":{port}" if port else "")
+
+
+def unknown_target_lines(name: str, close: Sequence[str]) -> list[Line]:
+    """The warning about a freeze of a name that no loop has."""
+    what = f"no current loop has a host, a group or an address {one_line(name, 80)}"
+    alike = f" ({', '.join(one_line(one, 80) for one in close)} {'is' if len(close) == 1 else 'are'} similar)"
+    then = f"{alike if close else ''}; the freeze holds calls on it when one has"
+    return [line(symbol("!", Role.WARNING), (what, Role.WARNING), then)]

@@ -53,10 +53,10 @@ def serve(control: socket.socket, readings: Mapping[str, Reading[Any, Any]]) -> 
     prctl.set_name(FORKER_NAME)
     prctl.adopt_orphans()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _Forker(control, readings).run()
+    _ReaderForker(control, readings).run()
 
 
-class _Forker:
+class _ReaderForker:
     def __init__(self, control: socket.socket, readings: Mapping[str, Reading[Any, Any]]) -> None:
         self._control = control
         self._readings = readings

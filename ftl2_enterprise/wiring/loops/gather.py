@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.dispatch import Gather, Prepare, Verb
     from ftl2_enterprise.supervisor.readers.messages import Reading
 
-    class Reader(Protocol):
+    class ReadFiles(Protocol):
         """The method `read` of `Readers`."""
 
         def __call__[Q, R](self, reading: Reading[Q, R], request: Q) -> Awaitable[R]:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
             ...
 
 
-def prepares(read: Reader) -> dict[Verb, Prepare]:
+def prepares(read: ReadFiles) -> dict[Verb, Prepare]:
     """The functions that validate and complete a request before it is written."""
 
     async def submit(request: SubmitLoop) -> SubmitLoop:
@@ -51,7 +51,7 @@ def prepares(read: Reader) -> dict[Verb, Prepare]:
     return {SubmitLoop: submit}
 
 
-def gathers(read: Reader) -> dict[Verb, Gather]:
+def gathers(read: ReadFiles) -> dict[Verb, Gather]:
     """The functions that read files for the verbs of rules, of policy, and of keys and names of hosts."""
 
     async def listed(request: ListRules) -> list[RuleFile]:

@@ -11,10 +11,10 @@ from ftl2_enterprise.core.settings.model import Loaded
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.supervisor.readers.messages import Reading
-    from ftl2_enterprise.wiring.loops.gather import Reader
+    from ftl2_enterprise.wiring.loops.gather import ReadFiles
 
 
-def reader_here(settings: Settings) -> Reader:
+def reader_here(settings: Settings) -> ReadFiles:
     """Executes readings in a thread of this process, with these settings."""
     argument = Startup(writer="").renewed(Loaded(settings=settings, origins={})).encode()
 

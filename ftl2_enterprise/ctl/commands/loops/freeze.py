@@ -12,7 +12,8 @@ from ftl2_enterprise.ctl.loops.arguments import LOOP_REF
 from ftl2_enterprise.ctl.program import SERVICE
 from ftl2_enterprise.protocol.loops.verbs import FindTarget
 from ftl2_enterprise.protocol.service.verbs import FreezeEffects
-from ftl2_enterprise.render.freezes import freeze_lines, unknown_target_lines
+from ftl2_enterprise.render.freezes import freeze_lines
+from ftl2_enterprise.render.loops.inventory import unknown_target_lines
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues

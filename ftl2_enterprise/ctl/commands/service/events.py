@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, Example, Option, limit
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.ctl.subjects import HISTORY, SUBJECT, SUBJECT_HELP, SubjectNames
+from ftl2_enterprise.ctl.subjects import HISTORY, SUBJECT, SUBJECT_HELP, SubjectNames, advice
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.service.verbs import ListEvents, WatchEvents
 from ftl2_enterprise.render.fact_roles import role_of
@@ -54,11 +54,10 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 
 def _with_hint(session: CtlSession, problem: Problem) -> Problem:
-    """The problem; one about an unknown subject with the advice for a person who gave the name of a host."""
+    """The problem; one about an unknown subject with the advice of each capability."""
     if problem.code is not Code.NOT_FOUND:
         return problem
-    about_hosts = f"events are not recorded by host: `{session.command('hosts')}` lists hosts with their loops"
-    return Problem(problem.code, problem.message, hint="; ".join(filter(None, (problem.hint, about_hosts))))
+    return Problem(problem.code, problem.message, hint="; ".join(filter(None, (problem.hint, *advice(session)))))
 
 
 def _show(session: CtlSession, event: Event, names: SubjectNames) -> None:

@@ -9,9 +9,9 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
     Outcome,
 )
-from ftl2_enterprise.render import freezes
 from ftl2_enterprise.render.loops import (
     exit_status,
+    inventory,
     loop_table,
     standing,
     state_words,
@@ -76,8 +76,8 @@ REPLIES = [
     Scenario("interrupting", lambda _: replied(is_now=True)[4:7]),
     Scenario("queued", lambda _: standing.state_line(loop(state=LoopState.PENDING), NOW, QUEUED)),
     Scenario("a stopping service", lambda _: loop_table.stopping_lines([], draining=True)),
-    Scenario("a freeze of an unknown host", lambda _: freezes.unknown_target_lines("wbe1", ["web1", "web2"])),
-    Scenario("a freeze of an unknown host that is like no other", lambda _: freezes.unknown_target_lines("db", [])),
+    Scenario("a freeze of an unknown host", lambda _: inventory.unknown_target_lines("wbe1", ["web1", "web2"])),
+    Scenario("a freeze of an unknown host that is like no other", lambda _: inventory.unknown_target_lines("db", [])),
 ]
 
 
