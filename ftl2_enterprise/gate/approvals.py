@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _OWN_PROCESS = re.compile(r"^/proc/\d+(?=/|$)")
 """Where `/dev/stderr` and `/proc/mounts` lead: the process that resolves them (proc(5))."""
-_OPEN_FILE = re.compile(r"\b(pipe|socket|anon_inode):\[[^]]*\]")
+_OPEN_FILE = re.compile(r"(?<=/fd/)(pipe|socket|anon_inode):\[[^]]*\]$")
 ROUNDS = 100_000
 """Rounds of the hash that binds effects: some tens of milliseconds for each approval."""
 EXPIRES = 86_400.0

@@ -60,6 +60,8 @@ def missing(request: ApprovalRequest, votes: Sequence[ApprovalVote]) -> str | No
 
 def why_again(before: ApprovalRequest | None) -> str | None:
     """Why people are asked although they were asked before, in a sentence; None if nothing they decided was lost."""
+    if before is not None and before.state is ApprovalState.REJECTED:
+        return before.reason
     if before is None or before.state not in {ApprovalState.VOID, ApprovalState.EXPIRED}:
         return None
     # The later request is about other drift.

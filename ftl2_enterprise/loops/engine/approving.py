@@ -29,10 +29,15 @@ from ftl2_enterprise.loops.engine.context import Held
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+    approvals as approval_rows,
+    loops as loop_rows,
+    prompts as prompt_rows,
+)
 from ftl2_enterprise.loops.units import approvals as approval_units
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState, NewApproval, ProposedAction
-from ftl2_enterprise.protocol.loops.nouns import PromptState
+from ftl2_enterprise.protocol.loops.nouns import ActionState, PromptState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -327,6 +332,10 @@ async def use(
         or _why_others_needed(terms, judged)
         or is_complete(terms, votes, now=engine.clock.now(), effects=effects, observations=observations)
     )
+    if why is None:
+        why = await _why_other_content(engine, judged, request)
+        if engine.stop.now.is_set():
+            return None
     reach(LoopFaultPoint.APPROVAL_CHECKED)
     if why is None:
         by = asked.decided_by or engine.decider.name
@@ -363,6 +372,25 @@ def _why_others_needed(terms: ApprovalTerms, judged: Sequence[JudgedAction]) -> 
     return None if now <= set(terms.needs) else "the policy requires other people since it was asked"
 
 
+async def _why_other_content(
+    engine: LoopContext, judged: Sequence[JudgedAction], request: ApprovalRequest
+) -> str | None:
+    """Why people have not agreed to what would be written now; None if they have. Raises Held.
+
+    The effect has the name of a file that a module reads, and not its content, so their differences are compared.
+    """
+    if len(judged) != len(request.actions):
+        return None
+    named = {n for n, one in enumerate(judged) if one.row.event is None and one.params.get("src")}
+    if not any(request.actions[n].diff for n in named):
+        return None
+    rows = await foresee.to_approve(engine, judged)
+    changed = [rows[n] for n in sorted(named) if (rows[n].diff or None) != request.actions[n].diff]
+    if not changed:
+        return None
+    return f"what {changed[0].module} on {changed[0].host} would change is not what was shown when it was asked"
+
+
 def _as_asked(judged: Sequence[JudgedAction], request: ApprovalRequest) -> list[JudgedAction]:
     """The actions; what was refused when people were asked is denied, even if policy would allow it now."""
     return [
@@ -378,7 +406,7 @@ def grant(engine: LoopContext, judged: Sequence[JudgedAction], request: Approval
         (one, shown)
         for one, shown in zip(judged, request.actions, strict=True)
         # A host that could not be asked where paths lead may answer when the action begins.
-        if shown.refused is None and one.row.event is not ActionEvent.DENIED
+        if shown.refused is None and one.row.event in {None, ActionEvent.FAILED}
     ]
     engine.grants.effects = {one.digest: met for one, _ in running}
     engine.grants.places = {one.digest: shown.places or "" for one, shown in running}
@@ -399,13 +427,18 @@ async def restore(engine: LoopContext, iteration: Iteration) -> bool:
     request = engine.journal.read(approval_rows.used_by, iteration.id)
     if request is None or iteration.decision is None:
         return True
-    judged = await execute.judge_to_ask(engine, iteration.decision.actions)
+    rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
+    ended = {(row.n, row.host) for row in rows if row.state is not ActionState.PROPOSED}
+    judged = await execute.judge_to_ask(engine, iteration.decision.actions, ended)
     if judged is None:
+        return False
+    other = await _why_other_content(engine, judged, request)
+    if engine.stop.now.is_set():
         return False
     terms = approval_terms.terms_of(request)
     effects = _bound_as_asked(engine, judged, request)
     now = engine.clock.now()
-    if why_void(terms, effects=effects, observations=request.observations_digest) is None and (
+    if (other or why_void(terms, effects=effects, observations=request.observations_digest)) is None and (
         request.asked_at <= now < request.deadline_at
     ):
         grant(engine, _as_asked(judged, request), request)

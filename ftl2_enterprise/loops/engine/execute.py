@@ -33,7 +33,7 @@ from ftl2_enterprise.loops.units import actions as action_units
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set as AbstractSet
 
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.judge import GateContext
@@ -108,12 +108,15 @@ def judge_actions(
     return judged
 
 
-async def judge_to_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> list[JudgedAction] | None:
+async def judge_to_ask(
+    engine: LoopContext, actions: Sequence[ActionSpec], ended: AbstractSet[tuple[int, str]] = frozenset()
+) -> list[JudgedAction] | None:
     """As `judge_actions`, of a decision; if people would have to approve something, with all links followed.
 
     So they are not asked about what would be denied, and everyone is asked who has to agree. An action of which it
-    cannot be found out has failed: it could not be sent either. None if the loop has to stop at once. Raises Held
-    when a freeze holds it.
+    cannot be found out has failed: it could not be sent either. `ended` are those
+    that are over, by number and host: they are skipped, and neither their paths nor freezes count. None if the loop
+    has to stop at once. Raises Held when a freeze holds it.
     """
     judged = judge_actions(engine, actions, origin="decision")
     if not any(one.asks for one in judged):
@@ -121,6 +124,8 @@ async def judge_to_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> li
     turns = asyncio.Semaphore(engine.limits.parallel_hosts)
 
     async def follow(one: JudgedAction) -> JudgedAction:
+        if (one.row.n, one.row.host) in ended:
+            return _ended(one, ActionEvent.SKIPPED, "it has ended already")
         if one.effect is None or one.row.event is not None or not (paths := engine.paths_to_resolve(one.effect)):
             return one
         action = actions[one.row.n - 1]
@@ -216,7 +221,7 @@ def _row(
         params=engine.redactor.value(action.params),
         origin=origin,
         summary=engine.summary(action.module, action.params),
-        step=name(action.step) if action.step is not None else None,
+        step=engine.redactor.text(action.step) if action.step is not None else None,
         part=action.part,
         event=settled[0] if settled else None,
         reason=name(settled[1]) if settled and settled[1] else None,

@@ -98,7 +98,7 @@ def _key(row: NewAction | Attempts, params: str) -> Key:
 
 def _evidence(spent: Sequence[Attempts], decision: Decision) -> str:
     # A plan may have one of them twice.
-    failed = list(dict.fromkeys(_sentence(one) for one in spent if one.state is ActionState.FAILED))
+    failed = list(dict.fromkeys(_sentence(one) for one in spent if one.state is not ActionState.SUCCEEDED))
     if failed:
         more = len(failed) - _CAUSES
         return "; ".join(failed[:_CAUSES]) + (f"; and {more} more" if more > 0 else "")
@@ -107,11 +107,15 @@ def _evidence(spent: Sequence[Attempts], decision: Decision) -> str:
 
 
 def _sentence(one: Attempts) -> str:
-    name = f"{one.step} ({one.module})" if one.step is not None else one.module
+    name = f"{one.step} ({one.module}) on {one.host}" if one.step is not None else f"{one.module} on {one.host}"
     times = "once" if one.times == 1 else f"{one.times} times"
-    if one.state is ActionState.FAILED:
-        return f"{name} on {one.host} has failed {times} in this run: {one.error}"
-    return f"{name} on {one.host} was executed {times} in this run without the desired effect"
+    match one.state:
+        case ActionState.FAILED:
+            return f"{name} has failed {times} in this run: {one.error}"
+        case ActionState.SUCCEEDED:
+            return f"{name} was executed {times} in this run without the desired effect"
+        case _:
+            return f"{name} was tried {times} in this run: {one.error}"
 
 
 async def until_due(engine: LoopContext, repeated: Sequence[Attempts]) -> bool:

@@ -386,9 +386,8 @@ async def _ask_or_act(
     else:
         # Nothing is done about this decision, so it is committed with the end of the iteration.
         journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
-    return await _execute(
-        engine, now.loop, iteration, decision, execute.runnable(engine, decision.actions, rows, ids)
-    )
+    planned = execute.runnable(engine, decision.actions, rows, ids)
+    return await _execute(engine, now.loop, iteration, decision, planned, has_later=bool(paced.later))
 
 
 def _note_pause(engine: LoopContext, iteration: Iteration, paced: pacing.Paced) -> None:
@@ -421,7 +420,10 @@ async def _execute(
     iteration: Iteration,
     decision: Decision,
     planned: Sequence[execute.PlannedAction],
+    *,
+    has_later: bool = False,
 ) -> RunEnd | None:
+    """Execute what is due. `has_later`: some actions are repeated in a later iteration."""
     try:
         if not await execute.execute(engine, iteration, planned):
             return STOPPED
@@ -434,8 +436,10 @@ async def _execute(
     inventory_state.apply_with_next(engine, iteration, [*decision.state_ops, *created])
     failed = [row for row in rows if row.state in {ActionState.FAILED, ActionState.UNKNOWN, ActionState.DENIED}]
     values: dict[str, Any] = {"rule_streak": 0}
-    if rows:
-        values["failed_iterations"] = loop.failed_iterations + 1 if failed else 0
+    if failed:
+        values["failed_iterations"] = loop.failed_iterations + 1
+    elif rows and not has_later:
+        values["failed_iterations"] = 0
     engine.journal.commit(
         run_units.end_iteration,
         iteration,

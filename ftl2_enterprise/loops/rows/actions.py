@@ -49,7 +49,7 @@ _UNKNOWN = Prepared(
     )
     .order_by(actions.c.id)
 )
-_NEVER_BEGAN = (ActionState.DENIED, ActionState.SKIPPED, ActionState.PREVIEWED)
+_NOT_TRIED = (ActionState.SKIPPED, ActionState.PREVIEWED)
 _ATTEMPTS = (
     select(
         func.count(actions.c.iteration_id.distinct()).label("times"),
@@ -62,7 +62,7 @@ _ATTEMPTS = (
         iterations.c.n >= bindparam("since"),
         iterations.c.outcome == literal_column(f"'{IterationOutcome.ACTED}'"),
         actions.c.origin == literal_column("'decision'"),
-        actions.c.state.not_in([literal_column(f"'{state}'") for state in _NEVER_BEGAN]),
+        actions.c.state.not_in([literal_column(f"'{state}'") for state in _NOT_TRIED]),
     )
     # With a step, the parameters do not count: what is observed may be part of them.
     .group_by(
@@ -101,7 +101,7 @@ _IDS_AT_ONCE = 500
 
 
 class Attempts(NamedTuple):
-    """An action that iterations of a run have executed, by its last execution."""
+    """An action that iterations of a run have tried, by its last attempt."""
 
     times: int
     """In how many iterations: a plan may have it twice."""
@@ -217,9 +217,10 @@ def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Act
 
 
 def attempted(tx: Tx, loop_id: int, run: int, *, since_iteration_n: int) -> list[Attempts]:
-    """What the decisions of a run have executed, in iterations from that number on that have acted.
+    """What the decisions of a run have tried, in iterations from that number on that have acted.
 
-    Actions of the same part of a step are one; without a step, those with the same module and parameters.
+    What was denied when it was about to begin is among it. Actions of the same part of a step are one; without a
+    step, those with the same module and parameters.
     """
     values = {"of": loop_id, "in_run": run, "since": since_iteration_n}
     return [Attempts(*row) for row in _ATTEMPTED.rows(tx, values)]

@@ -299,6 +299,9 @@ class _ManifestDecision:
             return None
         acting = [pair for pair in ready if self._verdict(*pair).status is StepStatus.OUT_OF_PLACE]
         failed = failures.last_failed(acting, past)
+        if failed is None and acting:
+            # None of these steps has failed, so the question is a general one.
+            return None
         if failed is None:
             return _blocked(
                 f"cannot continue: too many iterations failed, and no step can be acted on: {unmet[0]}", unmet

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RETRY, LEAVE_OUT, STOP = "try again", "leave this step out", "stop"
 """The options of the question."""
 _FAILED = "failed:"
+_FAILURES = frozenset({ActionState.FAILED, ActionState.DENIED, ActionState.UNKNOWN})
+"""What counts as a failure of an iteration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +55,16 @@ def left_out(steps: Sequence[PlannedStep], answers: Sequence[PromptAnswer]) -> s
 
 
 def last_failed(candidates: Sequence[tuple[PlannedStep, str]], past: Sequence[PastIteration]) -> FailedStep | None:
-    """The candidate that failed last; the first one if no failed action can be attributed to any of them."""
+    """The candidate that failed last; None if no failure of the last iteration with failures is one of them."""
     for one in reversed(past):
-        failed = [action for action in one.actions if action.state is ActionState.FAILED]
+        failed = [action for action in one.actions if action.state in _FAILURES]
         for action in failed:
             for step, host in candidates:
                 if _is_from(action, step, host):
                     return FailedStep(step=step, host=host, times=_in_a_row(past, step, host), error=action.error)
         if failed:
             break
-    return FailedStep(step=candidates[0][0], host=candidates[0][1]) if candidates else None
+    return None
 
 
 def _is_from(action: Action, step: PlannedStep, host: str) -> bool:
@@ -74,7 +76,7 @@ def _in_a_row(past: Sequence[PastIteration], step: PlannedStep, host: str) -> in
     for one in reversed(past):
         if one.outcome == IterationOutcome.ASKED:
             continue
-        if not any(action.state is ActionState.FAILED and _is_from(action, step, host) for action in one.actions):
+        if not any(action.state in _FAILURES and _is_from(action, step, host) for action in one.actions):
             break
         count += 1
     return max(count, 1)

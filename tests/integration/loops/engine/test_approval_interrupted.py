@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.loops.engine import approving
 from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationState, LoopRemediation, LoopState, Mode
 from ftl2_enterprise.protocol.loops.verbs import RejectPrompt
-from tests.support.loops.approving import ALICE, approve, asking, do, latest, rows
+from ftl2_enterprise.store.freeze_files import FreezeFiles
+from tests.support.loops.approving import ALICE, approve, asking, do, latest, rows, sql
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, failed, ok
 from tests.support.loops.runs import Crash, iterations
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
     from tests.support.loops.engine import Bench
@@ -43,6 +47,7 @@ class Hosts(ScriptedModules):
         self.unreachable: set[str] = set()
         self.hangs: Bench | None = None
         self.place = "/real"
+        self.moved: set[str] = set()
 
     async def _resolve(self, call: ModuleCall) -> ModuleResult:
         if self.hangs is not None:
@@ -51,7 +56,8 @@ class Hosts(ScriptedModules):
             await asyncio.Event().wait()
         if call.host in self.unreachable:
             return failed(f"cannot reach {call.host}")
-        return ok(output={"resolved": {path: [path.replace("/link", self.place)] for path in call.params["paths"]}})
+        place = "/moved" if call.host in self.moved else self.place
+        return ok(output={"resolved": {path: [path.replace("/link", place)] for path in call.params["paths"]}})
 
 
 def waiting(tmp_path: Path, decider: ScriptedDecider, hosts: Hosts, **values: Any) -> Any:
@@ -145,3 +151,54 @@ async def test_a_rejection_does_not_cover_what_was_refused_then(tmp_path: Path) 
         hosts.unreachable = set()
         assert (await b.run()).state is LoopState.WAITING
         assert [one.refused for one in latest(b).actions] == [None, None]
+
+
+async def test_after_a_crash_what_has_ended_does_not_make_the_rest_void(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first action has changed where its own path leads, and its host is frozen since."""
+    hosts = Hosts()
+    with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
+        await b.run()
+        approve(b)
+        hosts.handlers["command"] = lambda call: crash() if call.host == "b" else ok(changed=True)
+
+        def crash(*_: Any) -> Any:
+            raise Crash
+
+        with contextlib.suppress(Crash):
+            await b.run()
+        assert next(row.state for row in rows(b) if row.host == "a") is ActionState.SUCCEEDED
+        sql(b, "UPDATE actions SET state = 'proposed', started_at = NULL WHERE host = 'b'")
+        hosts.handlers["command"] = lambda _: ok(changed=True)
+        hosts.moved = {"a"}
+        until = SystemClock().now() + 60_000_000
+        freeze = Freeze(id="f", scope=FreezeScope.TARGET, of="a", reason="incident", by="ops", since=1, until=until)
+        FreezeFiles(tmp_path / "loops.db").add(freeze)
+        await b.run()
+        assert {row.host: row.state for row in rows(b)} == dict.fromkeys("ab", ActionState.SUCCEEDED)
+        assert len(b.data("approval.requested")) == 1
+
+
+@pytest.mark.parametrize("changes", [False, True])
+async def test_a_file_that_is_named_has_the_content_that_was_shown(tmp_path: Path, *, changes: bool) -> None:
+    hosts, shown = Hosts(), ["+PermitRootLogin no"]
+    hosts.changes = lambda call: ok(
+        changed=True,
+        output={
+            "diff": {"path": "/x", "before": {"size": 0, "content": ""}, "after": {"size": 1, "content": shown[0]}}
+        },
+    )
+    hosts.handlers["copy"] = lambda _: ok(changed=True)
+    copy = ActionSpec(module="copy", params={"src": "/srv/sshd", "dest": "/etc/x"}, host="a")
+    decider = ScriptedDecider(lambda _: Decision(actions=[copy]))
+    (tmp_path / "policy.yml").write_text("rules:\n- {decision: ask, match: {module: copy}}\n")
+    with asking(tmp_path, decider, modules=hosts, policy=str(tmp_path / "policy.yml"), **AUTO) as b:
+        await b.run()
+        approve(b)
+        shown[0] = "+PermitRootLogin yes" if changes else shown[0]
+        await b.run()
+        assert bool(hosts.ran("copy")) is not changes
+        voided = [one["reason"] for one in b.data("approval.voided")]
+    why = "what copy on a would change is not what was shown when it was asked"
+    assert voided == ([why] if changes else [])

@@ -12,6 +12,7 @@ import pytest
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.loops.engine import pacing
 from ftl2_enterprise.loops.engine.context import RunLimits
+from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
@@ -116,6 +117,36 @@ async def test_the_end_names_every_cause(tmp_path: Path) -> None:
     assert ended.reason == (
         "a (service) on web has failed 2 times in this run: no; b (copy) on web has failed 2 times in this run: full"
     )
+
+
+async def test_what_is_denied_on_its_host_does_not_end_the_run_before_the_others(tmp_path: Path) -> None:
+    """It is tried again with them, and not as something new."""
+    results = iter([failed("not yet"), ok(changed=True)])
+    modules = ScriptedModules({"web": []})
+    modules.handlers["service"] = lambda call: next(results)
+    modules.handlers["copy"] = lambda call: ModuleResult(
+        success=False, held=True, denied=True, error="denied: strict"
+    )
+    plan = Decision(actions=[ActionSpec(module="copy", host="web", params={}, step="a"), step("b")])
+    decider = ScriptedDecider(plan, plan, Decision(converged=True))
+    with bench(tmp_path, decider, modules=modules, limits=QUICK) as b:
+        assert (await b.run()).outcome is Outcome.CONVERGED
+        assert [row.state for row in actions(b) if row.step == "b"].count(ActionState.SUCCEEDED) == 1
+
+
+async def test_a_step_that_is_left_out_still_counts_as_failing(tmp_path: Path) -> None:
+    """So a person is asked about it, although other steps make progress."""
+    modules = hosts(failed("no"))
+    others = iter("bcdefgh")
+    plans = (Decision(actions=[step("a"), copying(next(others, "z"))]) for _ in range(20))
+    decider = ScriptedDecider(lambda now: Decision(actions=[step("a")]) if now.must_ask else next(plans))
+    with bench(tmp_path, decider, modules=modules, limits=RunLimits(retry_delay=0.3), max_ask_delay=2) as b:
+        assert (await b.run()).state is LoopState.WAITING
+        assert b.data("prompt.asked") != []
+
+
+def copying(name: str) -> ActionSpec:
+    return ActionSpec(module="copy", host="web", params={}, step=name)
 
 
 def step(name: str, *, part: int = 0, params: dict[str, Any] | None = None) -> ActionSpec:

@@ -257,6 +257,14 @@ def test_after_failures_a_person_is_asked() -> None:
     assert decide(made, situation(seen_of(made, {}), past=failing(3), must_ask=True)).converged
 
 
+def test_no_step_is_named_that_has_not_failed() -> None:
+    """The step that has failed is in place now; the engine asks its general question about the others."""
+    made = decider(command("a") + command("b"))
+    decision = decide(made, situation(seen_of(made, {"is-b": 1}), past=failing(3), must_ask=True))
+    assert decision.ask is None
+    assert [action.step for action in decision.actions] == ["b"]
+
+
 def test_the_answer_to_a_failing_step_decides_what_follows() -> None:
     made = decider(command("a") + command("b", "requires: [a],") + command("c"))
     seen = seen_of(made, {"is-a": 1, "is-b": 1, "is-c": 1})
