@@ -208,9 +208,19 @@ class _JudgedEffect:
         known = find(self.effect.module)
         if known is None:
             return False
-        named = {key.removeprefix(PARAM) for key, _ in conditions if key.startswith(PARAM)}
+        keys = {key for key, _ in conditions}
+        named = {key.removeprefix(PARAM) for key in keys if key.startswith(PARAM)}
         if named and self._widens(known, named):
             return True
+        if ModuleClass.COMMANDS in known.classes and named and not keys & {"module", "class"}:
+            # What a command does is more than the paths that it names.
+            commands = {
+                *known.commands,
+                *known.programs,
+                *(one for one, of in GENERAL.items() if of is Meaning.COMMAND),
+            }
+            if not named & commands:
+                return True
         if ModuleClass.COMMANDS not in self._classes - set(known.classes):
             return False
         named |= {key for key, _ in conditions}

@@ -187,3 +187,16 @@ def test_a_file_in_what_is_no_directory_yet_is_judged(places):
     one = effect("copy", dest="/d", src="x")
     rules = [(DENY, "*", "/d/x")]
     assert judge(one, rules).ruling is judge(one, rules, resolved={"/d": places}).ruling is Ruling.DENY
+
+
+@pytest.mark.parametrize(
+    ("also", "is_allowed"),
+    [({}, False), ({"host": "*"}, False), ({"module": "shell"}, True), ({"class": "commands"}, True),
+     ({"param.cmd": "*"}, True)],
+)  # fmt: skip
+def test_a_path_alone_allows_no_command(also, is_allowed):
+    allowed = PolicyRule(number=1, match={"param.path": "/srv/*", **also}, reason="", source="", decision=ALLOW)
+    context = gate.GateContext(policies=(Policy(rules=(allowed,), is_site=True),), defaults={Origin.MODEL: DENY})
+    command = effect("shell", cmd="touch /srv/x; userdel bob")
+    assert (gate.judge(command, context).ruling is Ruling.ALLOW) is is_allowed
+    assert gate.judge(effect("copy", dest="/srv/x", content="a"), context).ruling is Ruling.ALLOW
