@@ -113,8 +113,12 @@ def condition_pieces(loop: Loop, now: Instant) -> list[Piece]:
     if loop.observed_at is None:
         return []
     word, role = CONDITION_WORDS[loop.condition]
+    age = (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)
+    if standing(loop).word == word:
+        # It ended as drifted, and that is shown already.
+        return [age]
     stale: list[Piece] = [", ", ("stale", Role.WARNING)] if is_stale(loop, now) else []
-    return [", ", (word, role), *stale, (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)]
+    return [", ", (word, role), *stale, age]
 
 
 def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | None:
