@@ -151,7 +151,8 @@ def terms(why: Iterable[str], needs: Iterable[str], *, indent: int = DEEPER) -> 
     """Why actions need an approval, and who must agree."""
     return [
         *(line((one_line(text, 300), Role.FAINT), indent=indent) for text in why if text),
-        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=indent) for text in needs),
+        # Two rules may require the same people, each in its own time.
+        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=indent) for text in dict.fromkeys(needs)),
     ]
 
 
@@ -208,7 +209,7 @@ def who(need: RequiredPeople) -> str:
     if need.group:
         parts.append(f"of the group {one_line(need.group, 80)}")
     if need.not_requester:
-        parts.append("not the person who submitted the loop")
+        parts.append("not the requester")
     return ", ".join(parts)
 
 
@@ -343,6 +344,9 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
 
 def _state(one: PromptLine) -> str:
     """The state of the prompt; of a request for approval that is settled, how it ended."""
+    if one.prompt.state is PromptState.DISMISSED:
+        # The request for approval has expired with it.
+        return str(one.prompt.state)
     is_open = one.approval is None or one.approval.request.state is ApprovalState.OPEN
     return str(one.prompt.state if is_open or one.approval is None else one.approval.request.state)
 

@@ -85,7 +85,7 @@ def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
     assert lines[at + 1 : at + 6] == [
         "    1. copy on web1  dest=/etc/a",
         "    not run: 2. reboot on web1",
-        "    needs: 2 persons with access to operate, of the group dba, not the person who submitted the loop",
+        "    needs: 2 persons with access to operate, of the group dba, not the requester",
         "    approved by ada: change 4711",
         "",
     ]
