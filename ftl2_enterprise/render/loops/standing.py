@@ -152,7 +152,7 @@ def _reason(loop: LoopLine | Loop, now: Instant) -> str:
     if loop.state is LoopState.WAITING:
         return count(loop.open_prompts, "open prompt")
     if loop.state is LoopState.RESTING:
-        reason = f"{one_line(loop.reason, 120)}; " if loop.reason else ""
+        reason = f"{one_line(loop.reason.removesuffix('.'), 120)}; " if loop.reason else ""
         return f"{reason}next check {until(loop.next_run_at, now)}"
     if loop.reason and loop.state is not LoopState.COMPLETED and loop.reason not in _REPEATS_STATE:
         return one_line(loop.reason, 300)
