@@ -9,6 +9,10 @@ from ftl2_enterprise.core.wire import Wire
 
 UNUSABLE_POLICY = "unusable-policy"
 """The id of the freeze of everything while a policy cannot be used."""
+UNREADABLE = "unreadable"
+"""The id of the freeze of everything that stands for files which cannot be read."""
+NOT_THAWED = frozenset({UNUSABLE_POLICY, UNREADABLE})
+"""Freezes that no person has ordered: they end when what they stand for is repaired; `health` shows what that is."""
 
 
 class FreezeScope(StrEnum):

@@ -137,8 +137,8 @@ def why_missing(terms: ApprovalTerms, approvers: Iterable[Approver]) -> str | No
     for need in terms.needs:
         uids = {one.uid for one in people if why_not(need, one, terms.requester) is None}
         if (missing := max(need.people, 1) - len(uids)) > 0:
-            more = " more" if uids else ""
-            return f"{missing}{more} {'person' if missing == 1 else 'persons'} must approve ({describe(need)})"
+            more = "more " if uids else ""
+            return f"it needs the approval of {_people(need, missing, more)}"
     return None
 
 
@@ -163,7 +163,11 @@ def why_not(need: ApprovalNeed, person: Approver, requester: int | None) -> str 
 
 def describe(need: ApprovalNeed) -> str:
     """Who can meet the need, for people: `2 persons with access to operate, of the group dba, not the requester`."""
-    parts = [f"{need.people} person{'' if need.people == 1 else 's'} with access to {need.by}"]
+    return _people(need, need.people)
+
+
+def _people(need: ApprovalNeed, number: int, more: str = "") -> str:
+    parts = [f"{number} {more}person{'' if number == 1 else 's'} with access to {need.by}"]
     if need.group:
         parts.append(f"of the group {need.group}")
     if need.not_requester:

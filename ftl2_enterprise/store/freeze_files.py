@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw
+from ftl2_enterprise.core.freeze import UNREADABLE, UNUSABLE_POLICY, Freeze, FreezeScope, Thaw
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
 from ftl2_enterprise.store import private_files
 from ftl2_enterprise.store.private_files import PrivateFiles
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FREEZE, THAW = ".freeze", ".thawed"
-UNREADABLE = "unreadable"
-"""The id of the freeze of everything that stands for files which cannot be read."""
 LARGEST = 64 * 1024
 """Bytes of a file."""
 _FREEZES = msgspec.json.Decoder(Freeze)
@@ -126,7 +124,8 @@ class FreezeFiles:
         self._files.write(directory, name, body, before=lambda: reach(FaultPoint.FREEZE_UNFINISHED))
 
     def _unreadable(self, why: str) -> Freeze:
-        reason = f"the freezes in {self.directory} cannot be read ({why}), so nothing may begin"
+        remedy = "repair or remove what is named there"
+        reason = f"the freezes in {self.directory} cannot be read ({why}), so nothing may begin; {remedy}"
         return Freeze(id=UNREADABLE, scope=FreezeScope.ALL, reason=reason, by="ftl2-enterprise", since=0)
 
     def _refused(self, doing: str, error: OSError) -> Problem:

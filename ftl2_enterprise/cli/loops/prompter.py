@@ -15,7 +15,7 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.ports import UNATTENDED
 from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.protocol.loops.nouns import PromptKind
-from ftl2_enterprise.render.loops.prompts import approval_lines, question
+from ftl2_enterprise.render.loops.prompts import approval_lines, choices, consequences, numbered, question
 from ftl2_enterprise.render.terminal import is_terminal
 from ftl2_enterprise.render.text import Role, line, one_line
 
@@ -106,20 +106,19 @@ class TerminalPeople:
                 self._painter.stream.flush()
 
     def _show(self, prompt: Prompt) -> None:
-        lines = question(prompt.id, prompt.question, prompt.options, prompt.default)
+        lines = question(prompt.id, prompt.question, numbered(prompt), prompt.default)
         approval = self.lookup_approval(prompt)
         if approval is not None:
             lines[1:1] = approval_lines(approval)
+        if prompt.kind is PromptKind.APPROVAL:
+            lines += consequences()
         if prompt.context:
             lines.insert(1, line((one_line(prompt.context, 400), Role.FAINT), indent=4))
         self._painter.print(lines)
 
     def _invitation(self, prompt: Prompt) -> str:
-        choice = f"1-{len(prompt.options)}" if prompt.options else "text"
-        if prompt.secret:
-            choice = "a secret, not shown"
         default = f", Enter for {one_line(prompt.default, 60)}" if prompt.default is not None else ""
-        return f"  answer ({choice}{default}): "
+        return f"  answer ({choices(prompt)}{default}): "
 
 
 class LineReader:

@@ -9,6 +9,7 @@ import msgspec
 from ftl2_enterprise.commandline.declaration import TEXT, Argument, Option, ValueKind, not_empty
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
 from ftl2_enterprise.core.wire import Strict
+from ftl2_enterprise.gate.modules import is_known, similar
 from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyQuestion
 
 if TYPE_CHECKING:
@@ -169,6 +170,10 @@ def _case(one: object, number: int, source: str) -> PolicyCase:
     if case.expect not in STATUSES:
         raise invalid(
             f"cannot use test {number} of {source}: {case.expect!r} is no ruling", f"use {', '.join(STATUSES)}"
+        )
+    if case.kind is not CallKind.MODEL_CALL and not is_known(case.module) and (meant := similar(case.module)):
+        raise invalid(
+            f"cannot use test {number} of {source}: there is no module {case.module!r}", f"did you mean {meant}?"
         )
     return case
 

@@ -10,6 +10,7 @@ from ftl2_enterprise.ctl import event_stream
 from ftl2_enterprise.ctl.loops.questions import prompt_subject
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import (
+    ApprovalRequested,
     IterationStarted,
     LoopAsked,
     LoopBlocked,
@@ -28,6 +29,7 @@ from ftl2_enterprise.protocol.service.verbs import ListEvents
 from ftl2_enterprise.render.loops.exit_status import exit_of
 from ftl2_enterprise.render.loops.fact_lines import header
 from ftl2_enterprise.render.loops.narrator import Narrator
+from ftl2_enterprise.render.loops.prompts import decision_offers
 from ftl2_enterprise.render.loops.standing import ENDED, outcome_line, state_line
 from ftl2_enterprise.render.loops.watched import Watched, timed
 from ftl2_enterprise.render.terminal import INTERRUPTED
@@ -125,6 +127,8 @@ def _print(session: CtlSession, printer: Printer, event: Event) -> None:
     elif lines := printer.lines_of_event(event):
         session.print(lines)
         fact = fact_of(event)
+        if isinstance(fact, ApprovalRequested):
+            session.print(decision_offers(session, fact.prompt_id))
         if session.is_shell and isinstance(fact, PromptAsked) and session.asker is not None:
             session.asker.has_shown(prompt_subject(fact.prompt_id))
 

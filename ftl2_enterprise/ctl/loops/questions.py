@@ -9,7 +9,7 @@ from ftl2_enterprise.ctl.prompter import TerminalQuestion
 from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.protocol.loops.verbs import ShowPrompt
-from ftl2_enterprise.render.loops.prompts import settled_notice
+from ftl2_enterprise.render.loops.prompts import choices, settled_notice
 from ftl2_enterprise.render.text import Line, one_line
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def question_of(prompt: Prompt, loop: str) -> TerminalQuestion:
 
 def invitation(prompt: Prompt, loop: str) -> str:
     """The invitation, with what can be typed. It names the prompt, because others may be announced above it."""
-    choice = f"1-{len(prompt.options)}" if prompt.options else "text"
-    if prompt.secret:
-        choice = "a secret, not shown"
     empty = "Enter for later"
     if prompt.default is not None:
         empty = f"Enter for {one_line(prompt.default, 60)}, Ctrl-C for later"
-    return f"answer {prompt.id} of {one_line(loop, 40)} ({choice}, {empty})"
+    return f"answer {prompt.id} of {one_line(loop, 40)} ({choices(prompt)}, {empty})"

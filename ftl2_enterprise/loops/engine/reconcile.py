@@ -395,19 +395,26 @@ def _note_pause(engine: LoopContext, iteration: Iteration, paced: pacing.Paced) 
     attempts = max((one.times for one in paced.repeated), default=0)
     if (seconds := pacing.pause_before(engine, attempts)) < SHOWN_PAUSE:
         return
-    calls = list(dict.fromkeys(f"{one.row.module} on {one.row.host}" for one in paced.due if one.row.event is None))
+    calls = list(dict.fromkeys(_call(one) for one in paced.due if one.row.event is None))
     engine.journal.commit(run_units.note_delay, iteration, calls=calls, seconds=seconds, attempts=attempts)
+
+
+def _call(one: execute.JudgedAction) -> str:
+    what = f"{one.row.step} ({one.row.module})" if one.row.step is not None else one.row.module
+    return f"{what} on {one.row.host}"
 
 
 def _named_later(later: Sequence[execute.JudgedAction]) -> str:
     named = ", ".join(dict.fromkeys(f"{one.row.step or one.row.module} on {one.row.host}" for one in later))
-    return f"Not repeated in this iteration: {named}."
+    return f"Left for later: {named}."
 
 
 def _give_up(engine: LoopContext, iteration: Iteration, decision: Decision, why: str, *, by: str) -> RunEnd:
     """End a run in which everything that could be done was tried often enough."""
     why = engine.redactor.text(why)
-    decision = msgspec.structs.replace(decision, actions=[], reasoning=f"{decision.reasoning} Not repeated: {why}.")
+    decision = msgspec.structs.replace(
+        decision, actions=[], reasoning=f"{decision.reasoning} No further attempt: {why}."
+    )
     journal = engine.journal
     journal.commit(run_units.record_decision, iteration, journal.generation, decision, by=by, actions=[])
     journal.commit(run_units.end_iteration, iteration, journal.generation, IterationOutcome.OBSERVED)

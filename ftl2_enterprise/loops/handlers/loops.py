@@ -222,4 +222,4 @@ def _cannot(verb: str, loop: Loop, hint: str, *, now: bool = False) -> Problem:
 def _state_of(loop: Loop) -> str:
     if loop.state not in ENDED_LOOPS:
         return f"it is {loop.state}"
-    return f"it has ended ({str(loop.outcome or loop.state).replace('_', ' ')})"
+    return f"it has ended ({loop.state if loop.outcome is None else loop.outcome.words})"

@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.core.problem import Code, Problem, conflict
-from ftl2_enterprise.gate.approvals import describe, is_complete, why_not_allowed
+from ftl2_enterprise.gate.approvals import ApprovalTerms, describe, is_complete, why_not_allowed
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.units import actions as action_units, prompts as prompt_units, runs as run_units
@@ -61,7 +61,7 @@ def ask(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by
         ],
         why=new.why,
         again=new.again,
-        needs=[describe(need) for need in approval_terms.terms_of(request).needs],
+        needs=_who(approval_terms.terms_of(request)),
         deadline_at=new.deadline_at,
     )
     tx.emit(requested, subject=loop_subject(iteration.loop_id))
@@ -96,7 +96,7 @@ def decide(tx: Tx, prompt_id: int, caller: Caller, *, approved: bool, reason: st
         raise Problem(
             Code.DENIED,
             f"cannot approve prompt {prompt_id} as {caller.name} (uid {caller.uid}): {why_not}",
-            hint=f"it needs {'; and '.join(describe(need) for need in terms.needs)}",
+            hint=f"it needs {'; and '.join(_who(terms))}",
         )
     if any(vote.uid == caller.uid for vote in approval_rows.get_votes(tx, request.id)) and approved:
         left = approval_terms.missing(request, approval_rows.get_votes(tx, request.id))
@@ -127,6 +127,11 @@ def decide(tx: Tx, prompt_id: int, caller: Caller, *, approved: bool, reason: st
     people = ", ".join(vote.name for vote in votes[:-1])
     last = tx.actor or caller.name
     return prompt_rows.answer_prompt(tx, prompt_id, APPROVE, f"{people}, {last}" if people else last)
+
+
+def _who(terms: ApprovalTerms) -> list[str]:
+    """Who must agree. Two rules may require the same people, each in its own time."""
+    return list(dict.fromkeys(describe(need) for need in terms.needs))
 
 
 @unit

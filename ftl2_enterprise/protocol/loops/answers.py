@@ -21,6 +21,7 @@ LONGEST = 10_000
 def resolve(prompt: Prompt, text: str) -> str:
     """The answer for a text: an option, the option of a number, or, if the prompt has no options, the text itself.
 
+    A number is no answer to an approval: next to a numbered list of actions, it would approve all of them.
     Raises Problem(invalid) for any other text.
     """
     # A secret may begin or end with blanks.
@@ -36,7 +37,8 @@ def resolve(prompt: Prompt, text: str) -> str:
     # An option has precedence over the number of an option, because options may be numbers.
     if answer in prompt.options:
         return answer
-    if answer.isascii() and answer.isdigit() and 1 <= int(answer[:9]) <= len(prompt.options):
+    is_number = answer.isascii() and answer.isdigit()
+    if is_number and prompt.kind is not PromptKind.APPROVAL and 1 <= int(answer[:9]) <= len(prompt.options):
         return prompt.options[int(answer[:9]) - 1]
     alike = [option for option in prompt.options if option.casefold() == answer.casefold()]
     if len(alike) == 1:
@@ -58,5 +60,7 @@ def _choices(prompt: Prompt) -> str:
         return "type or pipe the secret"
     if not prompt.options:
         return "write the answer as text"
+    if prompt.kind is PromptKind.APPROVAL:
+        return f"write {APPROVE} or {REJECT}; it is for all listed actions"
     listed = ", ".join(f"{n} for {shorten_line(option, 60)!r}" for n, option in enumerate(prompt.options, start=1))
     return f"choose one of: {listed}"

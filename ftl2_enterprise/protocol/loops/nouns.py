@@ -68,6 +68,11 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
 
+    @property
+    def words(self) -> str:
+        """The outcome as people are shown it."""
+        return "not approved" if self is Outcome.UNAPPROVED else self.replace("_", " ")
+
 
 class IterationState(StrEnum):
     """The current step of an iteration."""

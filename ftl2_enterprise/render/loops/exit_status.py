@@ -26,7 +26,7 @@ class LoopExit(IntEnum):
 
 MEANINGS: dict[LoopExit, str] = {
     LoopExit.CONVERGED: "converged; a dry run found nothing to change",
-    LoopExit.NOT_CONVERGED: "not converged within the maximum number of iterations",
+    LoopExit.NOT_CONVERGED: "not converged: the run ended with something still out of place, or not observed",
     LoopExit.BLOCKED: "blocked: the loop cannot continue until someone resolves the cause",
     LoopExit.DENIED: "denied: policy forbids all remaining actions",
     LoopExit.MODEL_FAILED: "model failed: the model made no decision",

@@ -103,9 +103,8 @@ def iteration_delayed(fact: IterationDelayed) -> list[Line]:
     more = f" and {len(fact.calls) - 1} more" if len(fact.calls) > 1 else ""
     what = f"{one_line(fact.calls[0], 160) if fact.calls else 'it'}{more}"
     tried = count(fact.attempts, "attempt")
-    return [
-        line((f"waits at most {duration(fact.seconds)} to repeat {what}, after {tried}", Role.FAINT), indent=INDENT)
-    ]
+    most = duration(fact.seconds).replace(".0 ", " ")
+    return [line((f"pauses up to {most} before repeating {what}, after {tried}", Role.FAINT), indent=INDENT)]
 
 
 def unmet(items: Sequence[str]) -> list[Line]:

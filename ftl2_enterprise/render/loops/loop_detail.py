@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import Instant, moment, seconds_between
 from ftl2_enterprise.core.freeze import FreezeScope
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, PromptKind
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts, ShowLoop
@@ -14,7 +15,7 @@ from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.render.loops.loop_table import stopping_lines
-from ftl2_enterprise.render.loops.prompts import question, short_action_lines
+from ftl2_enterprise.render.loops.prompts import numbered, question, short_action_lines
 from ftl2_enterprise.render.loops.standing import AT_REST, ENDED, condition_pieces, standing, why
 from ftl2_enterprise.render.text import (
     Line,
@@ -82,7 +83,7 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
         shown += [line(), *iteration_lines(detail.last), *_actions(reader, detail.last, now)]
     approvals = _approvals(reader, detail)
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
-        asked = question(prompt.id, prompt.question, prompt.options, prompt.default)
+        asked = question(prompt.id, prompt.question, numbered(prompt), prompt.default)
         shown += [line(), asked[0], *short_action_lines(approvals.get(prompt.id)), *asked[1:]]
     shown += _next(reader, detail)
     return shown
@@ -175,7 +176,10 @@ def _next(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     """The commands that are useful in this state."""
     loop = detail.loop
     name = quoted(loop.name)
-    commands: list[tuple[str, str]] = [("answer", f"answer {prompt.id}") for prompt in detail.open_prompts[:3]]
+    commands: list[tuple[str, str]] = []
+    for prompt in detail.open_prompts[:3]:
+        words = (APPROVE, REJECT) if prompt.kind is PromptKind.APPROVAL else ()
+        commands += [(word, f"{word} {prompt.id}") for word in ("answer", *words)]
     match loop.state:
         case LoopState.PAUSED:
             commands.append(("resume", f"resume {name}"))

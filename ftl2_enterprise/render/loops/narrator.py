@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.fact import Fact, fact_of
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
 from ftl2_enterprise.protocol.loops.facts import (
     ActionDenied,
     ActionFact,
@@ -359,7 +360,9 @@ class Narrator:
         self.tally.questions += 1
         if not self.with_questions:
             return []
-        return question(fact.prompt_id, fact.question, fact.options, fact.default)
+        # The actions of an approval follow, and they are numbered.
+        options = [] if fact.options == [APPROVE, REJECT] else fact.options
+        return question(fact.prompt_id, fact.question, options, fact.default)
 
     def _approval_requested(self, fact: ApprovalRequested) -> list[Line]:
         if not self.with_questions:

@@ -8,13 +8,13 @@ import msgspec
 
 from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.core.sentences import without_repeats
-from ftl2_enterprise.protocol.loops.approvals import REJECT, ApprovalState
-from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT, ApprovalState
+from ftl2_enterprise.protocol.loops.nouns import Mode, PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import ListPrompts
 from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.standing import until
 from ftl2_enterprise.render.table import Column, cell, table
-from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, person, symbol
+from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, person, quoted, symbol
 from ftl2_enterprise.render.view import ViewContent, offer
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail, RequiredPeople
-    from ftl2_enterprise.protocol.loops.nouns import Observation, Prompt
+    from ftl2_enterprise.protocol.loops.nouns import Loop, Observation, Prompt
     from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
     from ftl2_enterprise.render.view import ViewReader
 
@@ -38,8 +38,9 @@ INTERNAL = "manifest:files"
 """The observation by which a manifest reads its own files."""
 WITHOUT_EFFECT = {ApprovalState.VOID, ApprovalState.EXPIRED}
 """States of a request that ended without its actions, whatever people agreed to before."""
-UNTIL = "none of its actions is executed, and the loop asks about them again when something changes"
-"""What follows from a rejection."""
+NOT_EXECUTED = "none of the actions is executed"
+THEN_EXECUTED = "the loop observes again, and executes the actions if nothing has changed"
+"""What follows from an approval."""
 UNHELPFUL = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
 """Fields of a module's result that do not help to answer a prompt."""
 COLUMNS = (
@@ -68,6 +69,33 @@ def question(prompt_id: int, text: str, options: Sequence[str], default: str | N
     if default is not None and default not in options:
         lines.append(line((f"default: {one_line(default)}", Role.FAINT), indent=DEEPER))
     return lines
+
+
+def numbered(prompt: Prompt) -> Sequence[str]:
+    """The options that a number chooses; none of an approval, whose actions are numbered."""
+    return () if prompt.kind is PromptKind.APPROVAL else prompt.options
+
+
+def choices(prompt: Prompt) -> str:
+    """What can be typed as the answer, for the line on which it is typed."""
+    if prompt.secret:
+        return "a secret, not shown"
+    if prompt.kind is PromptKind.APPROVAL:
+        return f"{APPROVE} or {REJECT}"
+    return f"1-{len(prompt.options)}" if prompt.options else "text"
+
+
+def consequences() -> list[Line]:
+    """The two answers to an approval, and what follows from each."""
+    return [
+        line((f"{APPROVE}: ", Role.ACCENT), THEN_EXECUTED, indent=INDENT),
+        line((f"{REJECT}: ", Role.ACCENT), NOT_EXECUTED, indent=INDENT),
+    ]
+
+
+def decision_offers(reader: ViewReader, prompt_id: int, *, indent: int = DEEPER) -> list[Line]:
+    """The commands that approve or reject all the actions of a prompt."""
+    return [offer(reader, word, f"{word} {prompt_id}", indent=indent) for word in (APPROVE, REJECT)]
 
 
 def answered(answer: object, by: object) -> Line:
@@ -123,7 +151,8 @@ def terms(why: Iterable[str], needs: Iterable[str], *, indent: int = DEEPER) -> 
     """Why actions need an approval, and who must agree."""
     return [
         *(line((one_line(text, 300), Role.FAINT), indent=indent) for text in why if text),
-        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=indent) for text in needs),
+        # Two rules may require the same people, each in its own time.
+        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=indent) for text in dict.fromkeys(needs)),
     ]
 
 
@@ -180,18 +209,24 @@ def who(need: RequiredPeople) -> str:
     if need.group:
         parts.append(f"of the group {one_line(need.group, 80)}")
     if need.not_requester:
-        parts.append("not the person who submitted the loop")
+        parts.append("not the requester")
     return ", ".join(parts)
 
 
 def decided(prompt: Prompt, approval: ApprovalDetail | None) -> Line:
-    """The reply to a person who approved or rejected actions."""
-    if prompt.answer == REJECT:
-        return line(symbol("⊘", Role.WARNING), f"prompt {prompt.id}: rejected; {UNTIL}")
+    """The reply to a person who approved actions."""
     if approval is not None and approval.missing is not None:
         return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {approval.missing}")
-    then = "the loop observes again, and executes the actions if nothing has changed"
-    return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {then}")
+    return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {THEN_EXECUTED}")
+
+
+def rejected(reader: ViewReader, prompt: Prompt, loop: Loop) -> Line:
+    """The reply to a person who rejected actions: when the loop asks about them again."""
+    name = quoted(loop.name)
+    then = f"the loop ends, and `{reader.command(f'retry {name}')}` asks again"
+    if loop.mode is Mode.CONTINUOUS:
+        then = f"it asks again when something changes, or after `{reader.command(f'run-now {name}')}`"
+    return line(symbol("⊘", Role.WARNING), f"prompt {prompt.id}: rejected; {NOT_EXECUTED}; {then}")
 
 
 def dismissed(prompt: Prompt) -> Line:
@@ -213,10 +248,10 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
             f" asked {ago(prompt.asked_at, now)}",
             (_desired(detail), Role.FAINT),
         ),
-        *question(prompt.id, prompt.question, prompt.options, prompt.default),
+        *question(prompt.id, prompt.question, numbered(prompt), prompt.default),
     ]
     if detail.approval is not None:
-        shown[-len(prompt.options) :] = approval_lines(detail.approval)
+        shown += approval_lines(detail.approval)
     if prompt.context:
         shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=INDENT))
     # The files of a manifest are internal to it; its reason names the differences.
@@ -227,6 +262,8 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
         more = len(seen) - SHOWN_OBSERVATIONS
         if more > 0:
             shown.append(line((f"and {more} more", Role.FAINT), indent=DEEPER))
+    if prompt.state is PromptState.OPEN and prompt.kind is PromptKind.APPROVAL:
+        shown += consequences()
     if prompt.state is not PromptState.OPEN and not _is_without_effect(detail.approval):
         shown.append(
             answered(prompt.answer, prompt.answered_by)
@@ -307,6 +344,9 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
 
 def _state(one: PromptLine) -> str:
     """The state of the prompt; of a request for approval that is settled, how it ended."""
+    if one.prompt.state is PromptState.DISMISSED:
+        # The request for approval has expired with it.
+        return str(one.prompt.state)
     is_open = one.approval is None or one.approval.request.state is ApprovalState.OPEN
     return str(one.prompt.state if is_open or one.approval is None else one.approval.request.state)
 

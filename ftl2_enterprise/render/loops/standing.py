@@ -113,8 +113,12 @@ def condition_pieces(loop: Loop, now: Instant) -> list[Piece]:
     if loop.observed_at is None:
         return []
     word, role = CONDITION_WORDS[loop.condition]
+    age = (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)
+    if standing(loop).word == word:
+        # It ended as drifted, and that is shown already.
+        return [age]
     stale: list[Piece] = [", ", ("stale", Role.WARNING)] if is_stale(loop, now) else []
-    return [", ", (word, role), *stale, (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)]
+    return [", ", (word, role), *stale, age]
 
 
 def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | None:
@@ -148,7 +152,7 @@ def _reason(loop: LoopLine | Loop, now: Instant) -> str:
     if loop.state is LoopState.WAITING:
         return count(loop.open_prompts, "open prompt")
     if loop.state is LoopState.RESTING:
-        reason = f"{one_line(loop.reason, 120)}; " if loop.reason else ""
+        reason = f"{one_line(loop.reason.removesuffix('.'), 120)}; " if loop.reason else ""
         return f"{reason}next check {until(loop.next_run_at, now)}"
     if loop.reason and loop.state is not LoopState.COMPLETED and loop.reason not in _REPEATS_STATE:
         return one_line(loop.reason, 300)

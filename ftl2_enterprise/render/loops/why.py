@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import Instant
-from ftl2_enterprise.core.freeze import UNUSABLE_POLICY
+from ftl2_enterprise.core.freeze import NOT_THAWED
 from ftl2_enterprise.core.wire import Wire
-from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, Desired, LoopState, PromptKind
+from ftl2_enterprise.protocol.loops.nouns import (
+    ActionState,
+    Condition,
+    Desired,
+    LoopRemediation,
+    LoopState,
+    PromptKind,
+)
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts, ShowLoop
 from ftl2_enterprise.render.freezes import covered
 from ftl2_enterprise.render.loops.loop_detail import holding
@@ -26,12 +34,16 @@ from ftl2_enterprise.render.view import ViewContent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftl2_enterprise.protocol.loops.nouns import Action, Loop
+    from ftl2_enterprise.protocol.loops.nouns import Action, Iteration, Loop
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
     from ftl2_enterprise.render.view import ViewReader
 
 SHOWN = 5
 """Lines about what is out of place, and as many about what failed."""
+_AGAIN = re.compile(r"; `ftl2ctl [^`]*` asks again$")
+"""The command at the end of the reason of a loop whose actions were rejected."""
+_LEFT_OUT = re.compile(r"left out by a person: (.+)\.$")
+"""The steps that the reasoning of an iteration names."""
 _RESUMED = {Desired.PAUSE, Desired.STOP}
 
 
@@ -99,6 +111,7 @@ def _nothing(loop: Loop, now: Instant) -> str:
 def _causes(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cause]:
     yield from _holds(reader, detail, now)
     yield from _state(detail, now)
+    yield from _standing_orders(detail.loop, detail.last)
     if detail.loop.condition is not Condition.IN_SYNC or detail.loop.state not in {LoopState.RESTING, *ENDED}:
         yield from _last(reader, detail)
 
@@ -107,7 +120,7 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
     """What keeps the loop from running, whatever it would do."""
     loop, name = detail.loop, quoted(detail.loop.name)
     for record in holding(reader, loop):
-        ends = "health" if record.freeze.id == UNUSABLE_POLICY else f"thaw {record.freeze.id}"
+        ends = "health" if record.freeze.id in NOT_THAWED else f"thaw {record.freeze.id}"
         yield Cause(text=f"{covered(record)}: {record.freeze.sentence}", command=ends)
     if detail.draining and loop.state not in ENDED:
         yield Cause(text=f"the service is stopping; the loop {NEXT_START}")
@@ -140,13 +153,24 @@ def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
     elif loop.state in {LoopState.BLOCKED, LoopState.FAILED}:
         yield Cause(text=loop.reason or f"it is {loop.state}", command=f"retry {name}")
     elif loop.state is LoopState.RESTING and loop.reason and loop.frozen_by is None:
-        times = f" after {count(loop.failures, 'run')} without success" if loop.failures else ""
-        yield Cause(
-            text=f"{loop.reason}; it tries again {until(loop.next_run_at, now)}{times}", command=f"run-now {name}"
-        )
+        # The command is shown below the reason, as it is typed here.
+        reason = _AGAIN.sub("", loop.reason).removesuffix(".")
+        then = f"it observes again {until(loop.next_run_at, now)}"
+        if loop.failures:
+            tried = count(loop.failures, "run")
+            then = f"it tries again {until(loop.next_run_at, now)} after {tried} without success"
+        yield Cause(text=f"{reason}; {then}", command=f"run-now {name}")
     elif not loop.managed and loop.state is LoopState.RUNNING:
         text = "it runs in the foreground, and not in the service"
         yield Cause(text=text if detail.process is not None else "its process ended unexpectedly")
+
+
+def _standing_orders(loop: Loop, last: Iteration | None) -> Iterator[Cause]:
+    """What the loop does not do, because a person has decided so before or during its run."""
+    if loop.spec.remediation is LoopRemediation.NEVER and loop.condition is Condition.DRIFTED:
+        yield Cause(text="its remediation is `never`: it reports and changes nothing")
+    if (found := _LEFT_OUT.search((last.reasoning if last is not None else None) or "")) is not None:
+        yield Cause(text=f"left out by a person after failures: {found[1]}", command=f"history {quoted(loop.name)}")
 
 
 def _last(reader: ViewReader, detail: LoopDetail) -> Iterator[Cause]:

@@ -14,12 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.children import Table  # noqa: TC001 - dispatch resolves the types of handlers
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw, freeze_of_unusable_policy
+from ftl2_enterprise.core.freeze import (
+    UNREADABLE,
+    UNUSABLE_POLICY,
+    Freeze,
+    FreezeScope,
+    Thaw,
+    freeze_of_unusable_policy,
+)
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
 from ftl2_enterprise.store import freezes as freeze_rows
-from ftl2_enterprise.store.freeze_files import UNREADABLE, FreezeFiles, select
+from ftl2_enterprise.store.freeze_files import FreezeFiles, select
 from ftl2_enterprise.store.tx import Tx  # noqa: TC001
 from ftl2_enterprise.supervisor.control.service_units import note_readable, record_freeze, record_thaw
 

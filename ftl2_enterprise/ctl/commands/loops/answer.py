@@ -94,7 +94,7 @@ COMMAND = Command(
         Argument(
             "answer",
             ANSWER,
-            "An option, its number, or text; - reads it from standard input, as a secret has to be.",
+            "An option, its number (but not of an approval), or text; - reads it from standard input.",
             optional=True,
             rest=True,
         ),

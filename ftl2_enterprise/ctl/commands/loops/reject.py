@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.ctl.commands.loops.approve import REASON
 from ftl2_enterprise.ctl.loops.arguments import PROMPT, PROMPTS
-from ftl2_enterprise.protocol.loops.verbs import RejectPrompt
-from ftl2_enterprise.render.loops.prompts import decided
+from ftl2_enterprise.protocol.loops.verbs import RejectPrompt, ShowLoop
+from ftl2_enterprise.render.loops.prompts import rejected
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def run(session: CtlSession, given: GivenValues) -> int:
     """Reject the actions."""
     prompt = session.call(RejectPrompt(prompt=given.number("prompt", 0), reason=given.maybe("reason") or ""))
-    session.reply(prompt, lambda: decided(prompt, None))
+    session.reply(prompt, lambda: rejected(session, prompt, session.call(ShowLoop(loop=str(prompt.loop_id))).loop))
     return 0
 
 
@@ -26,7 +26,7 @@ COMMAND = Command(
     summary="Reject the actions that a prompt lists; none of them is executed.",
     group=PROMPTS,
     run=run,
-    verbs=(RejectPrompt,),
+    verbs=(RejectPrompt, ShowLoop),
     arguments=(PROMPT,),
     options=(REASON,),
     details=(

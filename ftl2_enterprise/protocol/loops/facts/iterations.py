@@ -106,7 +106,7 @@ class IterationDelayed(IterationFact, frozen=True, tag="iteration.delayed"):
     """The iteration waits before it repeats what was executed earlier in the run."""
 
     calls: list[str]
-    """Modules and hosts of what it is about to execute."""
+    """Steps, modules and hosts of what it is about to execute."""
     seconds: float
     """It waits at most so long: the pause began with the end of the last attempt."""
     attempts: int

@@ -180,7 +180,7 @@ async def test_what_is_new_in_a_plan_does_not_wait(tmp_path: Path) -> None:
         ended = await b.run()
         found = actions(b)
         made = [row for row in actions(b) if row.module == "copy" and row.state is ActionState.SUCCEEDED]
-        assert "Not repeated in this iteration: service on web." in (iterations(b)[1].reasoning or "")
+        assert "Left for later: service on web." in (iterations(b)[1].reasoning or "")
     assert len(made) == 4
     # The first attempt is next to the first of them; the second one waits until it is the only thing left.
     assert [row.module for row in found] == ["service", *["copy"] * 4, *["service"] * 2]

@@ -31,7 +31,7 @@ APPROVAL = ApprovalDetail(
             reason="change 4711", effects_digest="e" * 64, observations_digest="0" * 64, given_at=ago(30),
         )
     ],
-    missing="1 more person must approve",
+    missing="it needs the approval of 1 more person with access to operate",
 )  # fmt: skip
 TO_APPROVE = PromptLine(
     prompt=prompt(3, "Approve 1 action on web1?", options=["approve", "reject"], kind=PromptKind.APPROVAL),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.protocol.loops.nouns import (
+    Mode,
     PromptKind,
     PromptState,
 )
@@ -23,7 +24,7 @@ from tests.snapshots.loops.scenarios.details import SETTLED
 from tests.snapshots.loops.scenarios.lists import ASKED
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
 from tests.support.data import awkward
-from tests.support.data.builders import observation, prompt
+from tests.support.data.builders import loop, observation, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,13 @@ PROMPT = [
     Scenario("approval", of_approval, has_colour=True),
     Scenario("approved by one of two", lambda _: [prompts.decided(prompt(3), APPROVAL)]),
     Scenario("approved", lambda _: [prompts.decided(prompt(3, answer="approve"), None)]),
-    Scenario("rejected", lambda _: [prompts.decided(prompt(3, answer="reject"), None)]),
+    Scenario(
+        "rejected",
+        lambda reader: [
+            prompts.rejected(reader, prompt(3), loop(mode=mode)) for mode in (Mode.SINGLE, Mode.CONTINUOUS)
+        ],
+    ),
+    Scenario("commands of an approval", lambda reader: prompts.decision_offers(reader, 3)),
     Scenario("dismissed approval", lambda _: prompts.dismissed(prompt(3, kind=PromptKind.APPROVAL))),
     Scenario("open", detailed(prompt()), has_colour=True),
     Scenario("answered", detailed(prompt(state=PromptState.ANSWERED, answer="yes", answered_by="ada (uid 7)"))),

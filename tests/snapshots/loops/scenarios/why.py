@@ -10,9 +10,11 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     Desired,
     IterationOutcome,
+    LoopRemediation,
     LoopSpec,
     LoopState,
     Mode,
+    Outcome,
     WaitReason,
 )
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, LoopPage
@@ -26,6 +28,7 @@ from tests.snapshots.scenario import FixedReader, Scenario
 from tests.support.data.builders import action, ago, iteration, loop, loop_line, prompt
 
 EVERY_MINUTE = LoopSpec(name="web", desired_state="", mode=Mode.CONTINUOUS, interval=60)
+REPORTS = LoopSpec(name="web", desired_state="", remediation=LoopRemediation.NEVER)
 LAST = iteration(
     outcome=IterationOutcome.ACTED,
     decision=Decision(
@@ -73,6 +76,19 @@ WHY_VIEW = [
         has_colour=True,
         has_json=True,
     ),
+    plain(
+        "a rejected loop",
+        state=LoopState.RESTING,
+        reason="rejected by eva (prompt 3), and nothing has changed since; `ftl2ctl run-now web` asks again",
+        condition=Condition.DRIFTED,
+        next_run_at=IN_A_MINUTE,
+    ),
+    plain("a loop that only reports", spec=REPORTS, state=LoopState.RESTING, reason=None, next_run_at=IN_A_MINUTE,
+          condition=Condition.DRIFTED),
+    plain("a loop that ended as drifted", spec=REPORTS, state=LoopState.FAILED, outcome=Outcome.DRIFTED,
+          reason="nginx on web1: it is stopped", condition=Condition.DRIFTED),
+    plain("a step that is left out", state=LoopState.RESTING, reason=None, next_run_at=IN_A_MINUTE, last=iteration(
+        reasoning="Everything is in place except the steps left out by a person: nginx, page.")),
     Scenario(
         "a frozen loop",
         of_loop,

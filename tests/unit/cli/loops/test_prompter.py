@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from ftl2_enterprise.cli.loops.progress import SilentProgress
 from ftl2_enterprise.cli.loops.prompter import LineReader, NonInteractivePeople, TerminalPeople
-from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState
+from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptKind, PromptState
 from ftl2_enterprise.render.colour import painter
 
 if TYPE_CHECKING:
@@ -55,6 +56,16 @@ async def test_it_asks_until_the_answer_is_valid(pipe: tuple[io.TextIOWrapper, i
     assert "prompt 7: Which?" in out.getvalue()
     assert "cannot accept 'green'" in out.getvalue()
     assert await people.ask(prompt()) == "rest"
+
+
+async def test_an_approval_needs_a_word(pipe: tuple[io.TextIOWrapper, int]) -> None:
+    stream, end = pipe
+    os.write(end, b"1\n2\nreject\n")
+    people, out = asking(stream)
+    assert await people.ask(replace(prompt("approve", "reject"), kind=PromptKind.APPROVAL)) == "reject"
+    assert out.getvalue().count("write approve or reject; it is for all listed actions") == 2
+    assert "1) approve" not in out.getvalue()
+    assert "  approve: the loop observes again, and executes the actions if nothing has changed\n" in out.getvalue()
 
 
 async def test_an_empty_line_takes_the_default(pipe: tuple[io.TextIOWrapper, int]) -> None:

@@ -72,7 +72,9 @@ def test_every_outcome_of_an_action_has_its_own_word_and_symbol_or_role() -> Non
 
 
 def test_every_outcome_has_a_word() -> None:
-    assert set(state_words.OUTCOME_WORDS) == set(Outcome)
+    assert {one: word for one, (_, word, _) in state_words.OUTCOME_WORDS.items()} == {
+        one: one.words for one in Outcome
+    }
     assert len({word for _, word, _ in state_words.OUTCOME_WORDS.values()}) == len(Outcome)
     assert set(state_words.ITERATION_WORDS) == set(IterationOutcome)
 

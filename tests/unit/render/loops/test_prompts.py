@@ -46,6 +46,20 @@ def test_the_detail_of_a_void_approval_does_not_end_with_the_consent():
     assert not any("answered:" in one for one in shown)
 
 
+def test_a_dismissed_approval_is_not_shown_as_expired():
+    dismissed = ended(ApprovalState.EXPIRED, reason="it was dismissed")
+    one = replace(dismissed, prompt=replace(dismissed.prompt, state=PromptState.DISMISSED, answer=None))
+    row = texts(prompts_table(FixedReader({}, None), [one], settled=True))[1]
+    assert " dismissed " in row
+    assert " expired " not in row
+
+
+def test_people_whom_two_rules_require_are_listed_once():
+    twice = replace(APPROVAL.request, needs=[*APPROVAL.request.needs, replace(APPROVAL.request.needs[0], expires=60)])
+    shown = texts(short_action_lines(replace(APPROVAL, request=twice)))
+    assert sum(one.startswith("needs: ") for one in shown) == 1
+
+
 def test_people_who_are_asked_again_are_shown_why():
     assert f"asked again: {CHANGED}" in texts(short_action_lines(replace(APPROVAL, again=CHANGED)))
     assert not any("asked again" in one for one in texts(short_action_lines(APPROVAL)))

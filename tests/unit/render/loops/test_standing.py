@@ -32,6 +32,11 @@ from tests.support.data.builders import NOW, ago, loop_line
             "failing",
             "no route; next check in 90 s",
         ),
+        (
+            {"state": LoopState.RESTING, "next_run_at": ago(-90), "reason": "a step is unknown."},
+            "failing",
+            "a step is unknown; next check in 90 s",
+        ),
         ({"state": LoopState.BLOCKED, "reason": "no\nroute"}, "blocked", "no route"),
         ({"state": LoopState.COMPLETED, "outcome": Outcome.CONVERGED}, "converged", ""),
         ({"state": LoopState.FAILED, "outcome": Outcome.DENIED, "reason": "by policy"}, "denied", "by policy"),

@@ -34,9 +34,9 @@ def detail(prompt, missing=None):
 def test_the_reply_names_who_else_has_to_approve(service, ctl):
     prompt = builders.prompt(3, kind=PromptKind.APPROVAL)
     service.on(ApprovePrompt, prompt)
-    service.on(ShowPrompt, detail(prompt, "1 more person must approve"))
+    service.on(ShowPrompt, detail(prompt, "it needs the approval of 1 more person with access to operate"))
     status, out = ctl("approve", "3", "--reason", "change 4711")[:2]
-    assert (status, out) == (0, "prompt 3: approved; 1 more person must approve\n")
+    assert (status, out) == (0, "prompt 3: approved; it needs the approval of 1 more person with access to operate\n")
     assert service.asked_for(ApprovePrompt) == [ApprovePrompt(prompt=3, reason="change 4711")]
 
 

@@ -85,8 +85,13 @@ def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
     assert lines[at + 1 : at + 6] == [
         "    1. copy on web1  dest=/etc/a",
         "    not run: 2. reboot on web1",
-        "    needs: 2 persons with access to operate, of the group dba, not the person who submitted the loop",
+        "    needs: 2 persons with access to operate, of the group dba, not the requester",
         "    approved by ada: change 4711",
-        "    1) approve",
+        "",
+    ]
+    assert lines[at + 6 : at + 9] == [
+        "  answer:  ftl2ctl answer 3",
+        "  approve: ftl2ctl approve 3",
+        "  reject:  ftl2ctl reject 3",
     ]
     assert service.asked_for(ListPrompts)[-1].loop == str(builders.loop().id)

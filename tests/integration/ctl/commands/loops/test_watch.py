@@ -7,10 +7,13 @@ from typing import Any
 from ftl2_enterprise.protocol.loops.facts import (
     ActionStarted,
     ActionSucceeded,
+    ApprovalRequested,
     IterationStarted,
     LoopAsked,
     LoopCompleted,
+    PromptAsked,
 )
+from ftl2_enterprise.protocol.loops.facts.approvals import ApprovalAction
 from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
     Outcome,
@@ -58,7 +61,6 @@ def test_a_loop_that_asks_is_left_with_the_commands_that_answer_it(service, ctl)
     service.on(ShowLoop, LoopDetail(loop=asking, process=None, open_prompts=prompts, last=None))
     out = ctl("submit", "x", "--wait")[1]
     assert out.splitlines()[-2:] == ["  answer: ftl2ctl answer 25", "  answer: ftl2ctl answer 26"]
-
     # It is read at the beginning, and once more for its prompts.
     states = iter([asking, asking])
     done = builders.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
@@ -67,6 +69,21 @@ def test_a_loop_that_asks_is_left_with_the_commands_that_answer_it(service, ctl)
     )
     service.on(WatchEvents, Stream([builders.event(102, LoopCompleted)]))
     assert "  answer: ftl2ctl answer 25" in ctl("watch", "web")[1].splitlines()
+
+
+def test_an_approval_has_commands_and_no_numbers_next_to_its_numbered_actions(service, ctl):
+    asked = builders.event(
+        101, PromptAsked, prompt_id=3, question="Approve 1 action on web1?", options=["approve", "reject"]
+    )
+    action = ApprovalAction(n=1, module="copy", host="web1", summary="copy dest=/etc/a")
+    requested = builders.event(102, ApprovalRequested, prompt_id=3, actions=[action], why="rule 1 asks")
+    service.on(ListEvents, EventPage(events=[], cursor=100))
+    service.on(WatchEvents, Stream([asked, requested, builders.event(103, LoopCompleted)]))
+    converges(service)
+    out = ctl("watch", "web")[1]
+    assert "1. copy on web1" in out
+    assert "1) " not in out
+    assert "    approve: ftl2ctl approve 3\n    reject: ftl2ctl reject 3\n" in out
 
 
 def test_actions_that_run_are_shown(service, ctl):

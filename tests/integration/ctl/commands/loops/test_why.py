@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from ftl2_enterprise.core.freeze import UNREADABLE, Freeze, FreezeScope
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.loops.replies import History, LoopDetail, LoopPage
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListLoops, ListPrompts, ShowLoop
-from ftl2_enterprise.protocol.service.verbs import ListFreezes
+from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
 from tests.support.data import builders
 
 
@@ -22,6 +23,16 @@ def test_what_holds_a_loop_is_explained_with_the_command_that_ends_it(service, c
     assert out.splitlines()[1:] == ["  paused by ada: upgrade", "    -> ftl2ctl resume web"]
     document = json.loads(ctl("why", "web", "--json")[1])
     assert document["causes"] == [{"text": "paused by ada: upgrade", "command": "resume web"}]
+
+
+def test_a_freeze_that_no_person_ordered_is_not_ended_by_a_thaw(service, ctl):
+    loop = builders.loop(state=LoopState.RESTING, frozen_by=UNREADABLE, reason="frozen")
+    service.on(ShowLoop, LoopDetail(loop=loop, process=None, open_prompts=[], last=None))
+    freeze = Freeze(id=UNREADABLE, scope=FreezeScope.ALL, reason="a.freeze is damaged", by="ftl2-enterprise", since=0)
+    service.on(ListFreezes, [FreezeRecord(freeze=freeze)])
+    service.on(ListPrompts, [])
+    lines = ctl("why", "web")[1].splitlines()
+    assert lines[1:] == ["  everything: frozen: a.freeze is damaged", "    -> ftl2ctl health"]
 
 
 def test_the_exit_status_of_a_check_is_that_of_the_loops(service, ctl):

@@ -68,6 +68,10 @@ def test_each_difference_is_shown(service, ctl, tests):
         ("tests: [{module: shell}]", "cannot use test 1 of"),
         ("tests: [{module: shell, expect: deny}, {modul: x, expect: deny}]", "cannot use test 2 of"),
         ("tests: [{module: shell, expect: refuse}]", "'refuse' is no ruling"),
+        (
+            "tests: [{module: shel, expect: deny}]",
+            "tests.yaml: there is no module 'shel'\nhint: did you mean shell?\n",
+        ),
     ],
 )
 def test_an_invalid_file_is_refused(service, ctl, tmp_path, text, message):
