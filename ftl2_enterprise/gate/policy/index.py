@@ -95,10 +95,16 @@ class KeyIndex:
         return sorted(pattern.as_path.fixed for pattern in self._patterns)
 
     def _has_below(self, tree: str) -> bool:
-        """Whether a pattern begins with a path below that one."""
+        """Whether a pattern begins with a path below that one, or names it as a directory with a wildcard."""
         prefix = beginning(tree)
         at = bisect_left(self._fixed, prefix)
-        return at < len(self._fixed) and self._fixed[at].startswith(prefix)
+        if at < len(self._fixed) and self._fixed[at].startswith(prefix):
+            return True
+        return any(one.is_below(tree) for one in self._with_directories)
+
+    @cached_property
+    def _with_directories(self) -> list[Pattern]:
+        return [pattern.as_path for pattern in self._patterns if pattern.as_path.directories]
 
 
 def _longest_part(glob: Pattern) -> str:

@@ -305,8 +305,9 @@ def _any_matches(pattern: Pattern, found: Values) -> bool:
             texts = (*(one for item in found.items for one in item), *found.more)
             return (
                 any(as_path.matches(one) or pattern.matches(one) for one in texts)
-                or any(as_path.is_below(tree, narrow=False) for tree in (*found.trees, *found.folders))
-                or any(as_path.is_below(tree, narrow=True) for tree in found.visible)
+                or any(map(as_path.may_be_below, found.trees))
+                or any(map(as_path.is_in, found.folders))
+                or any(map(as_path.is_below, found.visible))
             )
         case Meaning.PACKAGE if any(_is_glob(one) for item in found.items for one in item):
             return any(pattern.matches(one) or pattern.can_mean(one) for item in found.items for one in item)

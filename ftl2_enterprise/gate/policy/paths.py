@@ -18,6 +18,8 @@ WORDS_LIMIT = 2000
 PATHS_LIMIT = 400
 """Paths of one call that are compared, and resolved on the host."""
 
+_BASE_WORDS = frozenset({"cd", "pushd", "-C", "--directory"})
+"""What a directory follows to which the words after it are relative."""
 _OPERATORS = re.compile(r"&&|\|\||(?<!>)\||[;&\n]")
 _GROUPS = re.compile(r"&&|\|\||\$\(|(?<![<>])&(?!>)|(?<!>)\||[;\n()`]")
 _RESERVED = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})
@@ -57,7 +59,12 @@ _PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
 _EXPANDED = re.compile(r"[*?\[$`{]")
 _UPWARDS = re.compile(r"[/{,]\.[.?*\[{$`]")
 """`..`, or what a shell may expand to it."""
-_PARTS = re.compile(r"[=:,<>()`'\"{}\s]+")
+_PARTS = re.compile(r"[=:,<>()`'\"{}\s;&|]+")
+_CALLED_ROOT = re.compile(r"(?<=[;&|(])(?<!=\()/+(?=[=:,<>()`'\"{}\s;&|]|\Z)")
+"""`/` where a shell expects a program, which it cannot be: a part of another language, as in `(^|/)x`."""
+_LINE_SIGNS = re.compile(r"""[\s;&|<>()`'"\\]""")
+_INNER_LIMIT = 256 * 1024
+"""Characters of the words of a command line that are read as command lines."""
 
 
 def normal(path: str) -> str:
@@ -108,11 +115,31 @@ def path_words(command: str, base: str) -> PathWords:
     if len(command) > _COMMAND_LIMIT:
         return PathWords([], is_complete=False)
     found: dict[str, None] = {}
-    is_complete = quoting.are_braces_known(command)
-    for given in _readings(command):
-        is_complete &= len(given) <= WORDS_LIMIT
-        found.update(dict.fromkeys(_paths_of(given[:WORDS_LIMIT], base)))
-    return PathWords(list(found)[:PATHS_LIMIT], is_complete and len(found) <= PATHS_LIMIT)
+    is_complete, size = True, 0
+    # A word of one line may itself be a line, which is then read, too.
+    left: list[tuple[str, tuple[str, ...]]] = [(command, (base,) if base else ())]
+    lines = set(left)
+    for line, bases in left:
+        is_complete &= quoting.are_braces_known(line)
+        is_plain = _QUOTES.isdisjoint(line)
+        for given in _readings(line):
+            if line is command:
+                is_complete &= len(given) <= WORDS_LIMIT
+                del given[WORDS_LIMIT:]
+            known = dict.fromkeys(bases)
+            for path in _paths_of(given, known, is_plain=is_plain):
+                found[path] = None
+                if len(found) > PATHS_LIMIT:
+                    return PathWords(list(found)[:PATHS_LIMIT], is_complete=False)
+            for word in () if is_plain else filter(_LINE_SIGNS.search, given):
+                inner = (word, tuple(known))
+                if inner not in lines:
+                    lines.add(inner)
+                    left.append(inner)
+                    size += len(word)
+            if size > _INNER_LIMIT:
+                return PathWords(list(found), is_complete=False)
+    return PathWords(list(found), is_complete)
 
 
 def _readings(command: str) -> Iterator[list[str]]:
@@ -126,23 +153,41 @@ def _readings(command: str) -> Iterator[list[str]]:
         if uncommented != one or exact is None:
             yield words(uncommented)
             yield _without_quotes(one)
+        elif any(not _QUOTES.isdisjoint(word) for word in exact):
+            # Quotes inside of quotes: the shell that executes the text removes them.
+            yield _without_quotes(one)
 
 
-def _paths_of(given: list[str], base: str) -> Iterator[str]:
-    bases = [base] if base else []
-    for before, word in zip(["", *given], given, strict=False):
-        if before in {"cd", "pushd", "-C", "--directory"}:
+def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> Iterator[str]:
+    """What in the words may be a path, below each of the bases, too; adds the bases that are in the words.
+
+    `is_plain`: whether there are no quotes, so that a word which is a separator is one for the shell, too.
+    """
+    current = next(reversed(bases), "")
+    seen: set[tuple[str, int]] = set()
+    for earlier, before, word in zip(["", "", *given], ["", *given], given, strict=False):
+        if before in _BASE_WORDS or (before.startswith("-") and before.endswith(("cd", "pushd"))):
             is_absolute = word.startswith(("/", "~", "$"))
-            bases.append(word if is_absolute or not bases else f"{bases[-1]}/{word}")
-        parts = (word,) if word.isalnum() else dict.fromkeys((word, *filter(None, _PARTS.split(word))))
+            current = word if is_absolute or not current else f"{current}/{word}"
+            bases[current] = None
+        if is_plain and not word.strip("/") and before.endswith((";", "&", "|", "(")) and not earlier.endswith("="):
+            continue
+        if (word, len(bases)) in seen:
+            continue
+        seen.add((word, len(bases)))
+        parts = (word,) if word.isalnum() else dict.fromkeys((word, *filter(None, _parts(word))))
         for part in parts:
             if part.startswith(("/", "~", "$")) or "/" in part:
                 yield part
             if not part.startswith(("/", "~", "-")):
                 yield from (f"{one}/{part}" for one in bases)
-            elif part.startswith("-") and "/" in part:
+            elif part.startswith("-"):
                 # The value of an option that is written together with it, as in `-o/etc/x`.
-                yield part[part.index("/") :]
+                yield from (part[part.index(sign) :] for sign in "/~$" if sign in part)
+
+
+def _parts(word: str) -> list[str]:
+    return _PARTS.split(_CALLED_ROOT.sub("", word) if "/" in word else word)
 
 
 def known_part(path: str) -> str | None:

@@ -11,6 +11,10 @@ from ftl2_enterprise.gate.policy.paths import beginning, normal
 from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings, python_name, user_spellings
 
 _GLOB = re.compile(r"[*?\[]")
+_TOKEN = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
+"""What matches one character, or `*`."""
+_END = translate("").removeprefix("(?s:)")
+"""What `translate` ends a regular expression with."""
 
 
 @final
@@ -63,11 +67,59 @@ class Pattern:
         """Every spelling of the user or group that it names; empty if it has wildcards."""
         return frozenset(user_spellings(self.text)) if self.is_literal else frozenset()
 
-    def is_below(self, tree: str, *, narrow: bool) -> bool:
-        """Whether something that it matches may be below that path; if `narrow`, only if its own path is."""
+    def may_be_below(self, tree: str) -> bool:
+        """Whether something below that path may match, however deep; a `*` matches slashes, too."""
         prefix = beginning(tree)
-        wide = not narrow and not self.is_literal and self.fixed.count("/") > 1
-        return self.fixed.startswith(prefix) or (wide and prefix.startswith(self.fixed))
+        if not prefix.startswith(self.fixed[: len(prefix)]):
+            return False
+        singles, is_open = self._singles
+        compared = min(len(singles), len(prefix))
+        if not is_open and len(singles) <= len(prefix):
+            return False
+        return compared <= len(self.fixed) or Pattern("".join(singles[:compared])).matches(prefix[:compared])
+
+    @cached_property
+    def _singles(self) -> tuple[list[str], bool]:
+        """What matches one character each before the first `*`, and whether there is a `*`."""
+        tokens = _TOKEN.findall(self.text)
+        return (tokens[: tokens.index("*")], True) if "*" in tokens else (tokens, False)
+
+    def is_in(self, folder: str) -> bool:
+        """Whether it may match a file that a module writes in that directory."""
+        return self.is_below(folder) or (
+            not self.is_literal and self.fixed.count("/") > 1 and beginning(folder).startswith(self.fixed)
+        )
+
+    def is_below(self, place: str) -> bool:
+        """Whether it begins with that path, or one of its directories with a wildcard matches that path."""
+        prefix = beginning(place)
+        if self.fixed.startswith(prefix):
+            return True
+        if not self.directories:
+            return False
+        if place.endswith("*") and not place.rfind("/"):
+            # Its first part is not known.
+            return self.fixed.startswith("/") and prefix.startswith(self.fixed)
+        return any(place.startswith(fixed) and glob.fullmatch(place) for fixed, glob in self.directories)
+
+    @cached_property
+    def directories(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
+        """The directories that it names with a wildcard: the text of each before that, and what matches it.
+
+        Those of `/home/*/.ssh/*` are `/home/*` and `/home/*/.ssh`. In the last part of each, a wildcard matches no
+        slash: otherwise `/home/*` would be everything below `/home`. The `*` of `*/x` is about `/` alone.
+        """
+        if self.is_literal:
+            return ()
+        parts = self.text.split("/")
+        found = [("/", re.compile("/"))] if len(parts) > 1 and not self.text.startswith("/") else []
+        for end in range(2, len(parts)):
+            folder, name = "/".join(parts[: end - 1]), parts[end - 1]
+            if _GLOB.search(f"{folder}/{name}"):
+                fixed = Pattern(f"{folder}/{name}").fixed
+                one_name = rf"(?=[^/]+\Z){translate(name)}"
+                found.append((fixed, re.compile(f"{translate(folder).removesuffix(_END)}/{one_name}")))
+        return tuple(found)
 
     def includes_all_below(self, tree: str) -> bool:
         """Whether it matches everything below that path."""
