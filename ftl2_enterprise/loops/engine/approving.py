@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -285,8 +284,7 @@ def still_rejected(
         return None
     if engine.journal.read(_is_outdated, request):
         return None
-    again = f"; `ftl2ctl run-now {shlex.quote(engine.spec.name)}` asks again" if engine.is_served else ""
-    return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since{again}"
+    return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since"
 
 
 def _would_do_more(judged: Sequence[JudgedAction], request: ApprovalRequest) -> bool:

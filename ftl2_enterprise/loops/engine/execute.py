@@ -200,7 +200,8 @@ def _settled(
 
 def _asks(verdict: Verdict) -> str:
     """Why a previewed action would need an approval, and of whom."""
-    return SEPARATOR.join([verdict.reason, *(f"needs {describe(need)}" for need in verdict.needs)])
+    needs = [f"needs {describe(need)}" for need in verdict.needs]
+    return SEPARATOR.join(dict.fromkeys([verdict.reason.removesuffix("."), *needs]))
 
 
 def _row(

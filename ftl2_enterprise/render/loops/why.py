@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 """Lines about what is out of place, and as many about what failed."""
-_AGAIN = re.compile(r"; `ftl2ctl [^`]*` asks again$")
-"""The command at the end of the reason of a loop whose actions were rejected."""
 _LEFT_OUT = re.compile(r"left out by a person: (.+)\.$")
 """The steps that the reasoning of an iteration names."""
 _RESUMED = {Desired.PAUSE, Desired.STOP}
@@ -153,8 +151,7 @@ def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
     elif loop.state in {LoopState.BLOCKED, LoopState.FAILED}:
         yield Cause(text=loop.reason or f"it is {loop.state}", command=f"retry {name}")
     elif loop.state is LoopState.RESTING and loop.reason and loop.frozen_by is None:
-        # The command is shown below the reason, as it is typed here.
-        reason = _AGAIN.sub("", loop.reason).removesuffix(".")
+        reason = loop.reason.removesuffix(".")
         then = f"it observes again {until(loop.next_run_at, now)}"
         if loop.failures:
             tried = count(loop.failures, "run")

@@ -79,7 +79,7 @@ WHY_VIEW = [
     plain(
         "a rejected loop",
         state=LoopState.RESTING,
-        reason="rejected by eva (prompt 3), and nothing has changed since; `ftl2ctl run-now web` asks again",
+        reason="rejected by eva (prompt 3), and nothing has changed since",
         condition=Condition.DRIFTED,
         next_run_at=IN_A_MINUTE,
     ),
