@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 
+PROGRAM_STARTS = frozenset({b"#!", b"\x7fE"})
 LARGEST = 8 << 20
 """Bytes of a file that is read as a whole, unless a caller has another limit."""
 
@@ -40,6 +41,14 @@ def read_regular(
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it is larger than {size_text(most)}", os.fspath(path))
     return data
+
+
+def is_program(path: str | os.PathLike[str]) -> bool:
+    """Whether this user may execute the file, and it begins as a program. Raises OSError if it cannot be read."""
+    if not os.access(path, os.X_OK):
+        return False
+    with open(open_regular(path), "rb") as file:
+        return file.read(2) in PROGRAM_STARTS
 
 
 def size_text(size: int) -> str:

@@ -128,7 +128,7 @@ def unreadable(what: str, error: OSError | ValueError) -> Problem:
                 "let that user read it and enter its directories, or submit it with `ftl2ctl submit`, which sends it",
             )
         case _ if reason.startswith("it is "):
-            return invalid(f"{what}: {reason}", "give a regular file that is smaller" if "larger" in reason else
+            return invalid(f"{what}: {reason}", "give a regular file that is smaller" if error.errno == EFBIG else
                            "give a regular file")  # fmt: skip
         case _:
             return unavailable(f"{what}: {reason}", "check the file system")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from errno import EFBIG
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.core.paths import ETC
 from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.protocol.loops.sent_files import LARGEST_SUM, MOST_FILES, SEND_LESS, SentFile
+from ftl2_enterprise.protocol.loops.sent_files import LARGEST_SUM, MOST_FILES, SEND_LESS, VARS_SUFFIXES, SentFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 
-VARS_SUFFIXES = ("", ".yml", ".yaml", ".json")
 POLICY_SUFFIXES = (".yml", ".yaml")
-PROGRAM_STARTS = (b"#!", b"\x7fE")
 SOURCE_MODULES = ("copy", "template")
 
 
@@ -91,7 +90,7 @@ class _Files:
                 raise unreadable(f"cannot send the {what} {path}", error) from error
             return False
         except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and "larger" in (error.strerror or ""):
+            if isinstance(error, OSError) and error.errno == EFBIG:
                 raise _too_large(what, path) from error
             raise unreadable(f"cannot send the {what} {path}", error) from error
         self._left -= len(content)
@@ -112,13 +111,10 @@ def _too_large(what: str, path: str) -> Exception:
 
 def _is_program(path: str) -> bool:
     """Whether the inventory is the output of a program, which the service executes."""
-    from ftl2_enterprise.core.regular_file import open_regular  # noqa: PLC0415
+    from ftl2_enterprise.core.regular_file import is_program  # noqa: PLC0415 - few requests name files
 
-    if not os.access(path, os.X_OK):
-        return False
     try:
-        with open(open_regular(path), "rb") as file:  # noqa: PTH123 - a descriptor
-            return file.read(2) in PROGRAM_STARTS
+        return is_program(path)
     except (OSError, ValueError):
         return False
 

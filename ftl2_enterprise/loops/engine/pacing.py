@@ -106,8 +106,14 @@ def _evidence(spent: Sequence[Attempts], decision: Decision) -> str:
     return f"{_sentence(spent[0])}{seen}"
 
 
+def name_of(one: NewAction | Attempts) -> str:
+    """The action for people: its step, if it has one, its module and its host."""
+    what = f"{one.step} ({one.module})" if one.step is not None else one.module
+    return f"{what} on {one.host}"
+
+
 def _sentence(one: Attempts) -> str:
-    name = f"{one.step} ({one.module}) on {one.host}" if one.step is not None else f"{one.module} on {one.host}"
+    name = name_of(one)
     times = "once" if one.times == 1 else f"{one.times} times"
     match one.state:
         case ActionState.FAILED:

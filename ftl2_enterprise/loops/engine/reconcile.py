@@ -395,13 +395,8 @@ def _note_pause(engine: LoopContext, iteration: Iteration, paced: pacing.Paced) 
     attempts = max((one.times for one in paced.repeated), default=0)
     if (seconds := pacing.pause_before(engine, attempts)) < SHOWN_PAUSE:
         return
-    calls = list(dict.fromkeys(_call(one) for one in paced.due if one.row.event is None))
+    calls = list(dict.fromkeys(pacing.name_of(one.row) for one in paced.due if one.row.event is None))
     engine.journal.commit(run_units.note_delay, iteration, calls=calls, seconds=seconds, attempts=attempts)
-
-
-def _call(one: execute.JudgedAction) -> str:
-    what = f"{one.row.step} ({one.row.module})" if one.row.step is not None else one.row.module
-    return f"{what} on {one.row.host}"
 
 
 def _named_later(later: Sequence[execute.JudgedAction]) -> str:

@@ -10,6 +10,8 @@ from ftl2_enterprise.core.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+VARS_SUFFIXES = ("", ".yml", ".yaml", ".json")
+"""Of the files with variables of groups and hosts, next to an inventory."""
 MOST_FILES = 1000
 LARGEST_SUM = 8 << 20
 """Characters of all files of a request."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.regular_file import is_program
 from ftl2_enterprise.core.source_files import ON_DISK
 from ftl2_enterprise.gate import freezes as gate_freezes
 from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
@@ -50,7 +51,7 @@ def every_name(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
 
 def _may_be_program(inventory: Path) -> bool:
     try:
-        return inventory_files.is_program(inventory)
+        return is_program(inventory)
     except OSError:
         return False
 

@@ -298,14 +298,14 @@ class _ManifestDecision:
         if not self.situation.must_ask:
             return None
         acting = [pair for pair in ready if self._verdict(*pair).status is StepStatus.OUT_OF_PLACE]
-        failed = failures.last_failed(acting, past)
-        if failed is None and acting:
-            # None of these steps has failed, so the question is a general one.
-            return None
-        if failed is None:
+        if not acting:
             return _blocked(
                 f"cannot continue: too many iterations failed, and no step can be acted on: {unmet[0]}", unmet
             )
+        failed = failures.last_failed(acting, past)
+        if failed is None:
+            # None of these steps has failed, so the question is a general one.
+            return None
         name = failed.step.step.name
         times = f"{failed.times} times" if failed.times != 1 else "once"
         why = f": {failed.error}" if failed.error else ""

@@ -21,9 +21,10 @@ import yaml
 
 from ftl2_enterprise.adapters.hosts.inventory.model import ALL, UNGROUPED, Inventory
 from ftl2_enterprise.core.problem import invalid, not_found
-from ftl2_enterprise.core.regular_file import open_regular, size_text
+from ftl2_enterprise.core.regular_file import is_program, size_text
 from ftl2_enterprise.core.source_files import ON_DISK, SourceFiles, unreadable
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT
+from ftl2_enterprise.protocol.loops.sent_files import VARS_SUFFIXES
 
 PROGRAM_LIMIT = 60.0
 RANGE_LIMIT = 100_000
@@ -32,8 +33,6 @@ LARGEST_OUTPUT = 16 << 20
 LARGEST_FILE = 64 << 20
 """Bytes of a file that a program writes, which includes what it prints."""
 LONGEST_REASON = 4096
-PROGRAM_STARTS = frozenset({b"#!", b"\x7fE"})
-VARS_SUFFIXES = frozenset({".yml", ".yaml", ".json"})
 GROUP_KEYS = frozenset({"hosts", "vars", "children"})
 
 _RANGE = re.compile(r"\[(?:(\d+):(\d+)|([a-zA-Z]):([a-zA-Z]))(?::(\d+))?\]")
@@ -107,14 +106,6 @@ def _read(file: Path, inventory: Inventory, sources: SourceFiles) -> None:
             _fill_from_yaml(data, inventory)
         except _Malformed as error:
             raise _Malformed(error.what, line=_line_of(content, error.keys), keys=error.keys) from error
-
-
-def is_program(file: Path) -> bool:
-    """Whether the inventory is the output of that file, which is executed. Raises OSError if it cannot be read."""
-    if not os.access(file, os.X_OK):
-        return False
-    with open(open_regular(file), "rb") as opened:  # noqa: PTH123 - a descriptor
-        return opened.read(2) in PROGRAM_STARTS
 
 
 def _looks_like_ini(content: str) -> bool:
@@ -378,7 +369,7 @@ def _read_vars(directory: Path, known: set[str], of: Callable[[str], dict[str, A
         name = Path(first).stem if not rest and source.suffix in VARS_SUFFIXES else first
         if name not in known or source.name.startswith(".") or source.name.endswith("~"):
             continue
-        if not rest or source.suffix in {*VARS_SUFFIXES, ""}:
+        if not rest or source.suffix in VARS_SUFFIXES:
             of(name).update(_vars_file(source, sources))
 
 

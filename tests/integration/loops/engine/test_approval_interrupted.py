@@ -66,6 +66,10 @@ def waiting(tmp_path: Path, decider: ScriptedDecider, hosts: Hosts, **values: An
 
 
 async def crashes_after_use(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask, approve, and end the process when the approval was used and nothing has begun."""
+    await b.run()
+    approve(b)
+
     def crash(*_: Any) -> None:
         raise Crash
 
@@ -83,8 +87,6 @@ async def test_after_a_crash_a_host_that_is_not_reached_does_not_block_the_other
 ) -> None:
     hosts = Hosts()
     with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
-        await b.run()
-        approve(b)
         await crashes_after_use(b, monkeypatch)
         hosts.unreachable = {"b"}
         await b.run()
@@ -98,8 +100,6 @@ async def test_after_a_crash_a_stop_at_once_keeps_what_was_approved(
 ) -> None:
     hosts = Hosts()
     with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
-        await b.run()
-        approve(b)
         await crashes_after_use(b, monkeypatch)
         hosts.hangs = b
         assert (await b.run()).state is LoopState.PAUSED
@@ -115,8 +115,6 @@ async def test_after_a_crash_what_is_denied_now_is_not_allowed(
 ) -> None:
     hosts = Hosts()
     with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
-        await b.run()
-        approve(b)
         await crashes_after_use(b, monkeypatch)
         hosts.place = "/denied"
         await b.run()

@@ -19,25 +19,14 @@ from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls, ftl2_context
 from ftl2_enterprise.loops.ports import HostEntry, ModuleResult
 from tests.support.loops.permitted import call_of
-from tests.support.processes import gates, sshd
+from tests.support.processes import sshd
 from tests.support.processes.survivors import alive, end, mark, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 pytestmark = [pytest.mark.ssh, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with a gate that all tests of this module share."""
-    return gates.build(tmp_path_factory.mktemp("work"))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
-    yield from sshd.running_or_skipped(tmp_path_factory)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

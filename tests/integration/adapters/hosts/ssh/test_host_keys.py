@@ -12,27 +12,15 @@ from ftl2_enterprise.protocol.loops.verbs import TrustHost
 from ftl2_enterprise.wiring.loops import host_trust
 from tests.support.data.host_keys import ed25519
 from tests.support.loops.permitted import call_of
-from tests.support.processes import gates, sshd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ftl2_enterprise.loops.ports import ModuleResult
     from ftl2_enterprise.protocol.loops.facts import HostTrusted
+    from tests.support.processes import sshd
 
 pytestmark = [pytest.mark.ssh, pytest.mark.asyncio, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with a gate that all tests of this module share."""
-    return gates.build(tmp_path_factory.mktemp("work"))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
-    yield from sshd.running_or_skipped(tmp_path_factory)
 
 
 @pytest.fixture

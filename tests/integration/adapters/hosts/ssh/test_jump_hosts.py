@@ -13,7 +13,7 @@ from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.gate.permits import NotPermitted
 from tests.support.data.host_keys import ed25519
 from tests.support.loops.permitted import call_of
-from tests.support.processes import gates, sshd
+from tests.support.processes import sshd
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.ssh, pytest.mark.asyncio, pytest.mark.timeout(180)]
 COMMON = "ansible_ssh_common_args"
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with a gate that all tests of this module share."""
-    return gates.build(tmp_path_factory.mktemp("work"))
 
 
 class Servers(NamedTuple):

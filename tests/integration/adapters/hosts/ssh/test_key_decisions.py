@@ -11,7 +11,7 @@ from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from tests.support.data.host_keys import ecdsa, ed25519
 from tests.support.loops.permitted import call_of
-from tests.support.processes import gates, sshd
+from tests.support.processes import sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.ssh, pytest.mark.asyncio, pytest.mark.timeout(180)]
 OTHER = ed25519(1).text
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with a gate that all tests of this module share."""
-    return gates.build(tmp_path_factory.mktemp("work"))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
-    yield from sshd.running_or_skipped(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
