@@ -26,6 +26,9 @@ PATIENCE = 120.0
 ASKED_EACH = 5.0
 """Seconds between two such requests."""
 DATABASE_MODE, LOG_MODE, SOCKET_MODE = 0o700, 0o750, 0o755
+LOG_LOCK = "service.lock"
+"""The lock file of the service that keeps its logs in a directory; it contains the path of its database."""
+LOG_HINT = "set log.directory in the configuration"
 
 
 def lock_path(database: str) -> str:
@@ -33,25 +36,31 @@ def lock_path(database: str) -> str:
     return f"{database}.service"
 
 
-def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
+def prepare(settings: Settings, environ: Mapping[str, str]) -> list[int]:
     """Prepare directories and database, so that this process can become the service.
 
-    Returns the descriptor of the lock on the database, which the process holds until it ends or closes it. Raises
-    Problem; what was created until then is harmless.
+    Returns the descriptors of the locks on the database and on the logs, which the process holds until it ends or
+    closes them. Raises Problem; what was created until then is harmless.
     """
     database = Path(settings.store.path)
+    logs = Path(settings.log.directory)
     listening = Path(settings.supervisor.socket)
     is_given = is_socket_given(environ)
     _directory(database.parent, DATABASE_MODE, "keep the database in", "give another --db")
-    _directory(Path(settings.log.directory), LOG_MODE, "keep logs in", "set log.directory in the configuration")
+    _directory(logs, LOG_MODE, "keep logs in", LOG_HINT)
     if not is_given:
         _directory(listening.parent, SOCKET_MODE, "listen in", "give another --socket")
     if not is_given:
         _check_socket(listening)
-    lock = _held(lock_path(str(database)), database)
+    pid, lock = _locked(lock_path(str(database)))
+    if lock is None:
+        raise conflict(
+            f"cannot serve the database {database}: the service of {_process(pid)} has it",
+            "control that one with `ftl2ctl`, or give another --db",
+        )
     # Clients that know the database find its service by this path.
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, settings.supervisor.socket.encode(), 0)
+    _note(lock, settings.supervisor.socket)
+    locks = [lock, _logs_held(logs, database)]
     if database.exists() and not os.access(database, os.R_OK | os.W_OK):
         raise unavailable(
             f"cannot use the database {database}: uid {os.geteuid()} may not write it", "check its mode and owner"
@@ -62,7 +71,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
     # Before anything opens it.
     check_presence(database)
     if migrations.is_current(database):
-        return lock
+        return locks
     from ftl2_enterprise.store import backup  # noqa: PLC0415 - slow to import, and rarely needed
     from ftl2_enterprise.wiring.database import open_database  # noqa: PLC0415
 
@@ -70,7 +79,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
     if database.is_file():
         backup.back_up(database, branches=migrations.branches(), progress=progress)
     open_database(database, create=True, progress=progress).close()
-    return lock
+    return locks
 
 
 def _patience() -> Callable[[], None]:
@@ -116,19 +125,45 @@ def _refused(path: Path, doing: str, error: OSError, hint: str) -> Problem:
     return unavailable(f"cannot {doing} {path}: {(error.strerror or 'failed').lower()}", hint)
 
 
-def _held(lock: str, database: Path) -> int:
+def _locked(path: str) -> tuple[int | None, int | None]:
+    """The descriptor of the lock as the second value; without it, the pid of the process that has it, or 0."""
     try:
-        held = lockfile.hold(lock)
+        held = lockfile.hold(path)
     except OSError as error:
-        raise _refused(Path(lock), "make the lock file", error, "check its mode and owner") from error
-    if held is None:
-        pid = lockfile.holder(lock)
-        who = f"process {pid}" if pid else "another process"
+        raise _refused(Path(path), "make the lock file", error, "check its mode and owner") from error
+    return (lockfile.holder(path), None) if held is None else (None, held)
+
+
+def _note(lock: int, text: str) -> None:
+    """Write into a lock file what others may want to know of the service that holds it."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, os.fsencode(text), 0)
+
+
+def _logs_held(directory: Path, database: Path) -> int:
+    """Keep other services out of the directory: logs are called by the ids of loops, which each database counts.
+
+    The logs of a database that is still there are not mixed with those of another one either.
+    """
+    path = directory / LOG_LOCK
+    pid, lock = _locked(str(path))
+    if lock is None:
         raise conflict(
-            f"cannot serve the database {database}: the service of {who} has it",
-            "control that one with `ftl2ctl`, or give another --db",
+            f"cannot keep logs in {directory}: the service of {_process(pid)} keeps its own there", LOG_HINT
         )
-    return held
+    noted = Path(os.fsdecode(os.pread(lock, LONGEST_PATH, 0)))
+    if noted.is_file() and not (database.exists() and noted.samefile(database)):
+        os.close(lock)
+        raise conflict(
+            f"cannot keep logs in {directory}: it has those of the database {noted}",
+            f"{LOG_HINT}, or remove {path} if that database is no longer used",
+        )
+    _note(lock, str(database))
+    return lock
+
+
+def _process(pid: int | None) -> str:
+    return f"process {pid}" if pid else "another process"
 
 
 def _check_socket(path: Path) -> None:
@@ -148,6 +183,8 @@ def _check_socket(path: Path) -> None:
 
 
 SYSTEMD = 1
+LONGEST_PATH = 4096
+"""Bytes (PATH_MAX)."""
 _CREDENTIALS = struct.Struct("=iII")
 """Pid, uid and gid."""
 

@@ -33,10 +33,12 @@ def config_dir(variables: Mapping[str, str]) -> str:
     return ETC if os.geteuid() == 0 else _xdg(variables, "XDG_CONFIG_HOME", ".config")
 
 
-def log_dir(variables: Mapping[str, str]) -> str:
-    """The directory of logs."""
+def log_dir(variables: Mapping[str, str], database: str | None = None) -> str:
+    """The directory of logs: next to the database if that is not the default one."""
     if directory := _of_unit(variables, "LOGS_DIRECTORY"):
         return directory
+    if database is not None:
+        return f"{os.path.dirname(database)}/log"  # noqa: PTH120 - see above
     return f"/var/log/{NAME}" if os.geteuid() == 0 else f"{state_dir(variables)}/log"
 
 

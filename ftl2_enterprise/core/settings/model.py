@@ -37,6 +37,9 @@ ETC = Path(paths.ETC)
 PREFIX = "FTL2_ENTERPRISE_"
 NOT_SETTINGS = {"FTL2_ENTERPRISE_FAULT"}
 """Variables with the prefix that mean something else."""
+DEFAULT = "default"
+"""Where the value of a setting comes from that was not given."""
+DATABASE = "store.path"
 
 
 class Settings(Strict, frozen=True, kw_only=True):
@@ -162,7 +165,7 @@ class SettingsModel:
             for section in self.sections.values()
             for name, value in section.defaults(variables).items()
         }
-        origins = dict.fromkeys(self.types, "default")
+        origins = dict.fromkeys(self.types, DEFAULT)
         written: dict[str, str] = {}
         renamed: list[str] = []
         for given in self._given(config, flags or {}, variables, etc):
@@ -171,6 +174,11 @@ class SettingsModel:
             written[given.key] = given.written
             if given.old_key is not None:
                 renamed.append(f"the setting {given.old_key} of {given.origin} is called {given.key} now")
+        if origins[DATABASE] != DEFAULT:
+            for section in self.sections.values():
+                for name, value in section.of_database(variables, values[DATABASE]).items():
+                    key = f"{section.name}.{name}"
+                    values[key] = value if origins[key] == DEFAULT else values[key]
         sections = {
             name: section.model(
                 **{key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{name}.")}

@@ -35,6 +35,8 @@ class Section:
     """Names of settings that are paths: a relative one is relative to the file in which it is written."""
     defaults: Callable[[Mapping[str, str]], Mapping[str, Any]] = _no_defaults
     """Defaults by name that depend on the user, from the environment: never on the working directory."""
+    of_database: Callable[[Mapping[str, str], str], Mapping[str, Any]] = lambda variables, path: {}
+    """Defaults by name, in place of those, of a service whose database is not the default one."""
     check: Callable[[Any, Refuse], None] | None = None
     """What types cannot express. Called with the section and what refuses a value."""
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -145,5 +147,6 @@ SHARED = (
         model=LogSettings,
         paths=frozenset({"directory"}),
         defaults=lambda variables: {"directory": paths.log_dir(variables)},
+        of_database=lambda variables, path: {"directory": paths.log_dir(variables, path)},
     ),
 )
