@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.clock import Instant, after
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
@@ -10,8 +10,23 @@ from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits, deci
 from ftl2_enterprise.loops.rows import loops as loop_rows, processes as process_rows
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.loops.units.desired_state import LOST, settle
-from ftl2_enterprise.protocol.loops.facts import LoopCrashed, LoopFailed, LoopProcessEnded, loop_subject
-from ftl2_enterprise.protocol.loops.nouns import Desired, IterationOutcome, Loop, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.facts import (
+    LoopCrashed,
+    LoopFailed,
+    LoopProcessEnded,
+    LoopRested,
+    loop_subject,
+)
+from ftl2_enterprise.protocol.loops.nouns import (
+    Condition,
+    Desired,
+    IterationOutcome,
+    Loop,
+    LoopState,
+    Mode,
+    Outcome,
+)
+from ftl2_enterprise.store.events import short
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -92,10 +107,38 @@ def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
 
 
 @unit
-def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str) -> Loop:
-    """Fail the loop because its process, before executing anything, found that it cannot run as specified."""
+def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str, delay: float) -> Loop:
+    """Record that the process of the loop, before executing anything, found that it cannot run as specified.
+
+    A single loop fails. For a continuous one this is a check that failed: what it reads may be readable again when it
+    tries after `delay` seconds.
+    """
     loop = loop_rows.get_loop(tx, loop_id)
     loop_rows.check_claim(tx, loop_id, generation)
-    if loop.state not in ENDED_LOOPS and loop.state is not LoopState.BLOCKED:
+    if loop.state in ENDED_LOOPS or loop.state is LoopState.BLOCKED:
+        return loop
+    if loop.mode is not Mode.CONTINUOUS:
         fail(tx, loop, reason=reason)
+    elif loop.state is LoopState.WAITING:
+        # What people were asked stays as it is.
+        loop_rows.update_loop(tx, loop_id, generation, reason=short(reason), restart_at=after(tx.now, delay))
+    else:
+        _postpone(tx, loop, reason=reason, delay=delay)
     return loop_rows.get_loop(tx, loop_id)
+
+
+def _postpone(tx: Tx, loop: Loop, *, reason: str, delay: float) -> None:
+    iteration = loop_rows.open_iteration(tx, loop.id)
+    if iteration is not None:
+        run_units.give_up(
+            tx, iteration, loop.generation, outcome=IterationOutcome.INTERRUPTED, lost=LOST, reason=reason
+        )
+    run_units.start_run(
+        tx, loop.id, loop.generation, run=loop.run + 1, resumed=False, max_iterations=loop.spec.max_iterations
+    )
+    rested = LoopRested(
+        outcome=Outcome.NOT_CONVERGED, reason=reason, next_run_at=after(tx.now, delay), delay=delay,
+        failures=loop.failures + 1,
+    )  # fmt: skip
+    values = {"reason": reason, "failures": rested.failures, "condition": Condition.UNKNOWN}
+    run_units.end_run(tx, loop.id, loop.generation, rested, values=values)

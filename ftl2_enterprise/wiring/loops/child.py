@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ from ftl2_enterprise.adapters.hosts.local.calls import Helper
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, secrets
+from ftl2_enterprise.loops.engine.after_run import LoopRest, after_run
 from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.loops.units import process_end as end_units
-from ftl2_enterprise.protocol.loops.nouns import Desired
+from ftl2_enterprise.protocol.loops.nouns import Desired, Mode, Outcome
 from ftl2_enterprise.supervisor import child
 from ftl2_enterprise.supervisor.forkserver.child_start import First
 from ftl2_enterprise.supervisor.logs import log
@@ -26,6 +29,7 @@ from ftl2_enterprise.wiring.loops.warm_up import NoPrompter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
+    from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
 
@@ -113,7 +117,8 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
             raise
-        journal.commit(end_units.refuse, journal.loop_id, journal.generation, reason=str(problem))
+        reason, delay = str(problem), _until_readable(loop, settings.section(LoopSettings))
+        journal.commit(end_units.refuse, journal.loop_id, journal.generation, reason=reason, delay=delay)
         return
     try:
         await process.run(engine)
@@ -123,3 +128,17 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
     finally:
         await engine.rules.close()
         await engine.modules.close()
+
+
+def _until_readable(loop: Loop, settings: LoopSettings) -> float:
+    """Seconds until a loop that cannot run as specified tries again, as after a run that did not converge."""
+    follow = after_run(
+        Outcome.NOT_CONVERGED,
+        Mode.CONTINUOUS,
+        failures=loop.failures,
+        interval=loop.spec.interval,
+        jitter=settings.jitter,
+        cap=settings.backoff_cap,
+        random=random.random(),
+    )
+    return follow.delay if isinstance(follow, LoopRest) else settings.backoff_cap

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loops.nouns import ActionState, Desired, LoopState, Mode, Outcome
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, Desired, LoopState, Mode, Outcome
 from ftl2_enterprise.protocol.loops.verbs import (
     CancelLoop,
     DeleteLoop,
@@ -147,19 +147,36 @@ def test_a_loop_that_always_crashes_fails_with_the_reason(tmp_path: Path) -> Non
         service.until_state("gated", LoopState.FAILED)
 
 
-def test_a_manifest_that_became_unreadable_fails_the_loop_without_a_crash(service: Daemon, tmp_path: Path) -> None:
-    policy = tmp_path / "policy.yaml"
-    policy.write_text("rules: []\n")
-    service.submit(
-        "motd", FILE.format(path=tmp_path / "motd"), policy=str(policy), mode=Mode.CONTINUOUS, interval=3600
-    )
+INVENTORY = """#!/bin/sh
+test -e {switch} || exit 3
+echo '{{"all": {{"hosts": ["here"]}}, "_meta": {{"hostvars": {{"here": {{"ansible_connection": "local"}}}}}}}}'
+"""
+
+
+def test_what_cannot_be_read_for_a_while_does_not_end_a_continuous_loop(service: Daemon, tmp_path: Path) -> None:
+    inventory, switch, motd = tmp_path / "hosts", tmp_path / "switch", tmp_path / "motd"
+    switch.touch()
+    inventory.write_text(INVENTORY.format(switch=switch))
+    inventory.chmod(0o755)
+    for name, mode in (("motd", Mode.CONTINUOUS), ("once", Mode.SINGLE)):
+        service.submit(name, FILE.format(path=motd), inventory=str(inventory), mode=mode, interval=3600)
     service.until_state("motd", LoopState.RESTING)
-    policy.unlink()
+    service.until_state("once", LoopState.COMPLETED)
+    switch.unlink()
+    motd.unlink()
     service.call(RunLoopNow(loop="motd"))
-    failed = service.until_state("motd", LoopState.FAILED)
-    assert failed.reason is not None
-    assert failed.reason.startswith(f"cannot find the policy {policy}")
-    assert failed.crashes == 0
+    until(lambda: service.loop("motd").failures == 1)
+    rested = service.until_state("motd", LoopState.RESTING)
+    assert rested.reason is not None
+    assert rested.reason.startswith(f"cannot read the inventory {inventory}")
+    assert (rested.condition, rested.crashes) == (Condition.UNKNOWN, 0)
+    assert (rested.next_run_at or 0) > rested.updated_at
+    # When it can be read again, nothing has to be done but to wait.
+    switch.touch()
+    service.call(RunLoopNow(loop="motd"))
+    until(motd.exists)
+    until(lambda: service.loop("motd").condition is Condition.IN_SYNC)
+    assert service.loop("motd").failures == 0
 
 
 def test_a_resting_loop_ends_its_process_and_runs_on_request(service: Daemon, tmp_path: Path) -> None:

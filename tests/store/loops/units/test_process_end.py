@@ -13,17 +13,21 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.units import claim as claim_units, desired_state as desired_units, process_end as end_units
+from ftl2_enterprise.protocol.loops.facts import LoopAsked
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
+    Condition,
     Desired,
     IterationOutcome,
     LoopState,
+    Mode,
     Outcome,
+    PromptState,
 )
 from ftl2_enterprise.store.events import list_events
-from tests.support.data.database import acting_loop, spec, started_loop
+from tests.support.data.database import acting_loop, ask, spec, started_loop
 from tests.support.data.facts import LOOP_FACTS, sample
 from tests.support.loops.plans import keys
 
@@ -182,12 +186,38 @@ def test_a_stop_without_a_request(db: Store, state: LoopState, served: bool) -> 
     assert (after.reason == "stopped") == stops
 
 
-def test_a_loop_that_cannot_be_read_has_failed(db: Store) -> None:
+def test_a_single_loop_that_cannot_be_read_has_failed(db: Store) -> None:
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, spec())
         generation = loop_rows.claim_loop(tx, loop.id, "me")
-        failed = end_units.refuse(tx, loop.id, generation, reason="cannot read it")
+        failed = end_units.refuse(tx, loop.id, generation, reason="cannot read it", delay=60.0)
     assert (failed.state, failed.outcome, failed.reason) == (L.FAILED, Outcome.FAILED, "cannot read it")
+
+
+def test_a_continuous_loop_that_cannot_be_read_tries_again_later(db: Store) -> None:
+    with db.write() as tx:
+        loop, generation, action = acting_loop(tx)
+        loop_rows.change_loop(tx, loop.id, mode=Mode.CONTINUOUS, condition=Condition.IN_SYNC)
+        rested = end_units.refuse(tx, loop.id, generation, reason="cannot read it", delay=60.0)
+        assert (rested.state, rested.outcome, rested.reason) == (L.RESTING, None, "cannot read it")
+        assert rested.next_run_at == tx.now + 60_000_000
+        # What was in flight is as unknown as after a crash, and so is the condition of the hosts.
+        assert action_rows.get_action(tx, action).state is ActionState.UNKNOWN
+        assert loop_rows.open_iteration(tx, loop.id) is None
+        assert (rested.condition, rested.failures) == (Condition.UNKNOWN, 1)
+        again = end_units.refuse(tx, loop.id, generation, reason="cannot read it", delay=60.0)
+    assert (again.state, again.failures, again.run) == (L.RESTING, 2, rested.run + 1)
+
+
+def test_a_question_stays_open_while_its_loop_cannot_be_read(db: Store) -> None:
+    with db.write() as tx:
+        loop, generation = started_loop(tx)
+        prompt = ask(tx, loop_rows.insert_iteration(tx, loop.id, 1))
+        loop_rows.move_loop(tx, loop.id, generation, LoopAsked(prompt_id=prompt))
+        loop_rows.change_loop(tx, loop.id, mode=Mode.CONTINUOUS)
+        waiting = end_units.refuse(tx, loop.id, generation, reason="cannot read it", delay=60.0)
+        assert (waiting.state, waiting.restart_at) == (L.WAITING, tx.now + 60_000_000)
+        assert prompt_rows.get_prompt(tx, prompt).state is PromptState.OPEN
 
 
 def test_a_foreground_run_takes_only_loops_that_are_not_managed(db: Store) -> None:
