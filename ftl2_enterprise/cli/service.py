@@ -141,7 +141,7 @@ def _note(lock: int, text: str) -> None:
 
 
 def _logs_held(directory: Path, database: Path) -> int:
-    """Keep other services out of the directory: logs are called by the ids of loops, which each database counts.
+    """Keep other services out of the directory: logs are called by ids, and each database counts its own.
 
     The logs of a database that is still there are not mixed with those of another one either.
     """

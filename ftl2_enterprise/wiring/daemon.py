@@ -14,7 +14,7 @@ from ftl2_enterprise.core.settings.model import Loaded
 from ftl2_enterprise.core.settings.restart import until_restart
 from ftl2_enterprise.store import events
 from ftl2_enterprise.supervisor.capability import ControlContext
-from ftl2_enterprise.supervisor.control import main as control, watches
+from ftl2_enterprise.supervisor.control import main as control
 from ftl2_enterprise.supervisor.control.access import Guard
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_messages import CgroupLimits, StartChild
@@ -153,7 +153,7 @@ def _facts(database: Store, subjects: Subjects, settings: Settings) -> FactLog:
 
     def newest() -> int:
         with database.read() as tx:
-            return watches.newest(tx)
+            return events.last_event(tx)
 
     def name_of(subject: str) -> str | None:
         with database.read() as tx:

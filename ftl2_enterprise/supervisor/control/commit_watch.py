@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 GAP = 0.02
 """Seconds between two wake-ups of the followers: a hundred of them must not read after every commit."""
+AT_ONCE = 32
+"""Followers that are woken in one turn of the event loop: clients with other requests have theirs in between."""
 CHECK_EVERY = 2.0
 """Seconds between checks without a notice: a process in the foreground writes directly, without notices."""
 
@@ -76,8 +78,17 @@ class Commits:
         if not self._news and found is not None and found == self._known:
             self._arm(CHECK_EVERY)
             return
+        if not self._news:
+            # Of another process, which gave no notice.
+            self._count += 1
         self._news, self._known = False, found
         self._last = asyncio.get_running_loop().time()
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+        _wake(list(self._waiting))
+
+
+def _wake(waiting: list[asyncio.Future[None]]) -> None:
+    for future in waiting[:AT_ONCE]:
+        if not future.done():
+            future.set_result(None)
+    if rest := waiting[AT_ONCE:]:
+        asyncio.get_running_loop().call_soon(_wake, rest)

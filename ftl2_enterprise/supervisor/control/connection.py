@@ -84,6 +84,10 @@ class ConnectionOwner(Protocol):
         """Forget a connection that is closed."""
         ...
 
+    def refuse_watch(self, connection: Connection) -> Problem | None:
+        """Return why the client of a connection may not have another watch, if it may not."""
+        ...
+
     def run[R](self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         """Execute a call, which continues when its connection ends."""
         ...
@@ -107,8 +111,8 @@ class Connection(asyncio.Protocol):
         self._flowing: asyncio.Event = asyncio.Event()
         """Set while the client reads what it is sent."""
         self._flowing.set()
-        self.is_stranger: bool = False
-        """The client has no access at all."""
+        self.access: Access | None = None
+        """The highest access of the client; None if it has none."""
 
     # --- callbacks of asyncio --------------------------------------------------------------------------------------
 
@@ -120,12 +124,12 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(_HIGH, _LOW)
         self._limit: asyncio.TimerHandle = self._loop.call_later(HELLO_WITHIN, self._not_greeted)
         try:
-            self._peer: Peer = peer_of(cast("socket.socket", transport.get_extra_info("socket")))
+            self.peer: Peer = peer_of(cast("socket.socket", transport.get_extra_info("socket")))
         except OSError:
             # An unidentified client gets no answer.
             self.abort()
             return
-        if refused := self._server.admit(self, self._peer):
+        if refused := self._server.admit(self, self.peer):
             self.end(refused)
 
     @override
@@ -167,6 +171,11 @@ class Connection(asyncio.Protocol):
         """Continue: the client reads again."""
         self._flowing.set()
         self._pump_soon()
+
+    @property
+    def watches(self) -> int:
+        """How many watches of the client are open."""
+        return len(self._watches)
 
     @property
     def buffered(self) -> int:
@@ -267,7 +276,7 @@ class Connection(asyncio.Protocol):
             self._send(failure_of(call.id, problem))
             return
         try:
-            answer = self._server.answerer.begin(call.request, self._peer)
+            answer = self._server.answerer.begin(call.request, self.peer)
         except Exception as error:
             self._send(failure_of(call.id, error))
             return
@@ -275,6 +284,9 @@ class Connection(asyncio.Protocol):
             self._send(Reply(id=call.id, result=msgspec.Raw(answer)))
             return
         if isinstance(answer, AsyncIterator):
+            if (refused := self._server.refuse_watch(self)) is not None:
+                self._send(failure_of(call.id, refused))
+                return
             self._watches.add(call.id)
             task = self._server.run(self._watch(call.id, answer))
         else:

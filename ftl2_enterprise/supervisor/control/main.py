@@ -20,6 +20,7 @@ from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits
 from ftl2_enterprise.supervisor.control.database_watch import DatabaseWatch
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
+from ftl2_enterprise.supervisor.control.event_tail import EventTail
 from ftl2_enterprise.supervisor.control.executor import RequestExecutor
 from ftl2_enterprise.supervisor.control.freezes import READS, Freezes
 from ftl2_enterprise.supervisor.control.links import follow
@@ -130,6 +131,7 @@ class Control:
         self.version: str = parts.version
         self.data_version: CommitCounter = parts.store.commit_counter()
         self.commits: Commits = Commits(self.data_version)
+        self.tail: EventTail = EventTail(parts.store, self.commits)
         self.children: Children = Children()
         self.processes: Sequence[ProcessLine] = ()
         self.started_at: Instant = parts.clock.now()

@@ -24,6 +24,12 @@ MOVING = 1.0
 _BACKLOG = 1024
 KEPT = 8
 """One of this many places is reserved for administrators. Clients without access share as few of the others."""
+OF_VIEWERS = 2
+"""One of this many places may be used by clients that can change nothing."""
+OF_USER = 4
+"""One of this many places may be used by the clients of one user who is no administrator."""
+MAX_WATCHES = 256
+"""Watches that one user who is no administrator may have at a time."""
 
 
 class _Listening(socket.socket):
@@ -78,19 +84,44 @@ class ControlServer:
             connection.abort()
 
     def admit(self, connection: Connection, peer: Peer) -> Problem | None:
-        """Admit a connection, or return why not. Clients with little access must not exclude those with more."""
+        """Admit a connection, or return why not.
+
+        Clients with little access must not exclude those with more, and one user must not exclude the others.
+        """
         most = self._most()
         kept = most // KEPT
-        access = self.answerer.access_of(peer)
-        connection.is_stranger = access is None
-        is_full = len(self.connections) >= (most if access is Access.ADMINISTER else most - kept)
-        if is_full or (access is None and sum(one.is_stranger for one in self.connections) >= max(kept, 1)):
-            return unavailable(
-                f"cannot connect: {len(self.connections)} clients are connected, and no more are admitted",
-                "end some of them, or increase supervisor.max_connections",
-            )
+        connection.access = access = self.answerer.access_of(peer)
+        if access is Access.ADMINISTER:
+            limits = [(most, "", self.connections)]
+        else:
+            similar = [one for one in self.connections if one.access is access]
+            limits = [
+                (most - kept, "", self.connections),
+                (most // OF_USER, f" of {peer.name}", [one for one in self.connections if one.peer.uid == peer.uid]),
+            ]
+            if access is None:
+                limits.append((kept, " of users without access", similar))
+            elif access is Access.VIEW:
+                limits.append((most // OF_VIEWERS, " of users who may only view", similar))
+        for limit, whose, found in limits:
+            if len(found) >= max(limit, 1):
+                return unavailable(
+                    f"cannot connect: {len(found)} clients{whose} are connected, and no more are admitted",
+                    "end some of them, or increase supervisor.max_connections",
+                )
         self.connections.add(connection)
         return None
+
+    def refuse_watch(self, connection: Connection) -> Problem | None:
+        """Return why the client may not have another watch, if it has too many: each takes time at every commit."""
+        if connection.access is Access.ADMINISTER:
+            return None
+        mine = sum(one.watches for one in self.connections if one.peer.uid == connection.peer.uid)
+        if mine < MAX_WATCHES:
+            return None
+        return unavailable(
+            f"cannot watch: {connection.peer.name} has {mine} watches, and no more are admitted", "end some of them"
+        )
 
     def dismiss(self, connection: Connection) -> None:
         """Forget a connection that is closed."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.children import Children
     from ftl2_enterprise.supervisor.control.commit_watch import Commits
     from ftl2_enterprise.supervisor.control.database_watch import DatabaseWatch
+    from ftl2_enterprise.supervisor.control.event_tail import EventTail
     from ftl2_enterprise.supervisor.control.freezes import Freezes
     from ftl2_enterprise.supervisor.control.reconciler import Reconciler, Writing
     from ftl2_enterprise.supervisor.control.root_link import RootLink
@@ -40,6 +41,7 @@ class ServiceState(Protocol):
     """Of the program."""
     data_version: CommitCounter
     commits: Commits
+    tail: EventTail
     children: Children
     processes: Sequence[ProcessLine]
     started_at: Instant

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator  # noqa: TC003 - dispatch compares th
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.problem import invalid
@@ -19,7 +19,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     WatchLogs,
 )
 from ftl2_enterprise.protocol.subject import SERVICE
-from ftl2_enterprise.store.events import events, list_events
+from ftl2_enterprise.store.events import events, last_event, list_events
 from ftl2_enterprise.supervisor.logs.read import Follower
 
 if TYPE_CHECKING:
@@ -27,15 +27,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.service_state import ServiceState
     from ftl2_enterprise.supervisor.subjects import Subjects
 
-PAGE = 200
-"""Facts that are read at a time."""
 FOLLOW = 0.2
 """Seconds between checks of a log file."""
-
-
-def newest(tx: Tx) -> int:
-    """The id of the last fact; 0 without one."""
-    return int(tx.connection.execute(select(func.max(events.c.id))).scalar() or 0)
 
 
 def page_of(tx: Tx, subjects: Subjects, request: ListEvents) -> EventPage:
@@ -56,7 +49,7 @@ def _checked(tx: Tx, after: int) -> int:
 
     The next facts get these ids, so a reader with such a cursor would miss them without notice.
     """
-    last = newest(tx)
+    last = last_event(tx)
     if after > last:
         raise invalid(
             f"cannot continue after the event {after}: {last} is the last one",
@@ -80,13 +73,12 @@ async def watch_events(state: ServiceState, request: WatchEvents) -> AsyncGenera
         cursor = last if request.after is None else request.after
     while True:
         count = state.commits.count
-        # The transaction is over before anything is sent: the client may take its time.
-        with state.store.read() as tx:
-            page = list_events(tx, after=cursor, subject=subject, limit=PAGE)
-        for event in page:
-            cursor = event.id
+        # No transaction is open while something is sent: the client may take its time.
+        page = await state.tail.after(cursor, subject)
+        for event in page.events:
             yield event
-        if len(page) < PAGE:
+        cursor = page.cursor
+        if page.is_last:
             await state.commits.wait(count)
 
 

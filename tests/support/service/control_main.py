@@ -19,9 +19,10 @@ from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import LoopProcessEnded
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.subject import SERVICE
+from ftl2_enterprise.store import events
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import UnitCall, unit
-from ftl2_enterprise.supervisor.control import main as control, watches
+from ftl2_enterprise.supervisor.control import main as control
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_messages import StartChild
 from ftl2_enterprise.supervisor.logs import event_log_files
@@ -126,11 +127,11 @@ def main(given: dict[str, Any]) -> int:
 
     def facts_after(cursor: int, limit: int) -> Sequence[Event]:
         with read.read() as tx:
-            return watches.list_events(tx, after=cursor, limit=limit)
+            return events.list_events(tx, after=cursor, limit=limit)
 
     def newest() -> int:
         with read.read() as tx:
-            return watches.newest(tx)
+            return events.last_event(tx)
 
     def name_of(subject: str) -> str | None:
         with read.read() as tx:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import pytest
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.service.verbs import GetHealth
 from ftl2_enterprise.protocol.verb import Access
+from ftl2_enterprise.supervisor.control.server import MAX_WATCHES
 from tests.integration.supervisor.control.requests import submit
 from tests.support.data.host_keys import ed25519
 from tests.support.service.control_process import REPOSITORY, ControlProcess, control
@@ -135,6 +136,29 @@ sys.stdin.read()
 """
 
 
+WATCH = """
+import json, os, sys
+from ftl2_enterprise import client
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.service.verbs import WatchEvents
+path, uid, connections, each = sys.argv[1], *map(int, sys.argv[2:])
+os.setgroups([])
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+kept = []
+for _ in range(connections):
+    one = client.connect(path)
+    for _ in range(each):
+        watch = one.watch(WatchEvents(after=0))
+        kept.append((one, watch))
+        try:
+            next(watch)
+        except Problem as problem:
+            print(json.dumps([len(kept) - 1, problem.message]))
+            sys.exit()
+"""
+
+
 @contextmanager
 def holding(service: ControlProcess, uid: int, count: int) -> Generator[int]:
     """So many connections that a user tries to keep; how many there are."""
@@ -150,11 +174,26 @@ def holding(service: ControlProcess, uid: int, count: int) -> Generator[int]:
 
 @pytest.mark.skipif(ME != 0, reason="only root can become another user")
 def test_users_with_less_access_cannot_exhaust_connections(tmp_path: Path) -> None:
-    settings = '[supervisor]\nmax_connections = 16\n[access]\nview = ["12346"]'
+    settings = '[supervisor]\nmax_connections = 16\n[access]\nview = ["12346", "12347", "12348"]\noperate = ["12349"]'
     with tempfile.TemporaryDirectory() as directory, control(Path(directory), settings=settings) as service:
         service.directory.chmod(0o755)
-        with holding(service, 12345, 20) as strangers:
-            assert strangers == 2
-            with holding(service, 12346, 20) as viewers:
-                assert viewers == 12
-                assert service.call(GetHealth()).counts["connections"] == 15
+        with ExitStack() as held:
+            # Without access, viewers, one who may operate: one user has a quarter, and viewers have half of them.
+            users = (12345, 12346, 12347, 12348, 12349)
+            found = [held.enter_context(holding(service, uid, 20)) for uid in users]
+            assert found == [2, 4, 4, 0, 4]
+            assert service.call(GetHealth()).counts["connections"] == 15
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can become another user")
+def test_the_watches_of_one_user_are_limited(tmp_path: Path) -> None:
+    settings = '[access]\nview = ["12346"]'
+    with tempfile.TemporaryDirectory() as directory, control(Path(directory), settings=settings) as service:
+        service.directory.chmod(0o755)
+        submit(service)
+        argv = [sys.executable, "-c", WATCH, str(service.socket), "12346", "6", "50"]
+        done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        begun, refused = json.loads(done.stdout)
+        assert begun == MAX_WATCHES
+        assert refused.endswith(f"has {MAX_WATCHES} watches, and no more are admitted")
