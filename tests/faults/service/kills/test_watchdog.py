@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.service.daemon import daemon
+from tests.support.waiting import until
 
 PERIOD = 3.0
 """Seconds; far less than is sensible."""
 
 
-def hear(manager: socket.socket, until: float) -> list[float]:
+def hear(manager: socket.socket, end: float) -> list[float]:
     """When it was notified that the service is alive, from now on."""
     notified: list[float] = []
-    while (left := until - time.monotonic()) > 0:
+    while (left := end - time.monotonic()) > 0:
         manager.settimeout(left)
         try:
             if b"WATCHDOG=1" in manager.recv(65536).split(b"\n"):
@@ -33,8 +34,8 @@ def hear(manager: socket.socket, until: float) -> list[float]:
 
 def is_notified(manager: socket.socket, seconds: float) -> bool:
     """Whether it is notified within that time that the service is alive; returns at the first notification."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
         manager.settimeout(left)
         with contextlib.suppress(TimeoutError):
             if b"WATCHDOG=1" in manager.recv(65536).split(b"\n"):
@@ -49,6 +50,8 @@ def stop_when_notified(manager: socket.socket, pid: int) -> None:
         assert is_notified(manager, PERIOD)
         heard = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
+        # It may have to wait for a processor, or for a disk, before it stops.
+        until(lambda: is_stopped(pid))
         if time.monotonic() - heard < PERIOD / 10:
             return
         # This process had to wait for a processor, and the next notification may be in progress.
@@ -75,8 +78,8 @@ def test_an_idle_service_feeds_the_watchdog_and_a_hung_one_does_not(tmp_path: Pa
         assert max(later - earlier for earlier, later in itertools.pairwise(notified)) < PERIOD
         pid = service.pids()[hung]
         stop_when_notified(manager, pid)
-        until = time.monotonic() + PERIOD
-        while is_stopped(pid) and time.monotonic() < until:
+        end = time.monotonic() + PERIOD
+        while is_stopped(pid) and time.monotonic() < end:
             # A notification counts only if the process was still stopped when it had arrived.
             assert not (is_notified(manager, 0.05) and is_stopped(pid))
         if is_stopped(pid):
