@@ -44,7 +44,13 @@ def run(tmp_path: Path):
         done = subprocess.run(
             [sys.executable, ROOT / ".ci" / "run_tests.py", *(arguments or ["-p", "no:cacheprovider", "."])],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
+            # Half of the time of such a short run is the import of plugins that it does not need.
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "PYTEST_ADDOPTS": "",
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -73,7 +79,8 @@ def test_a_test_that_fails_twice_fails_the_run(run, text, test):
 
 
 def test_workers_report_to_the_process_that_started_them(run):
-    status, lines = run({"test_a.py": STABLE, "test_b.py": UNSTABLE}, "-n", "2", "-p", "no:cacheprovider", ".")
+    options = ("-p", "xdist", "-n", "1", "-p", "no:cacheprovider")
+    status, lines = run({"test_a.py": STABLE, "test_b.py": UNSTABLE}, *options, ".")
     assert (status, lines[-1]) == (0, "2 passed, 0 failed, 0 skipped")
 
 

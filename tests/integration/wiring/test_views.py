@@ -50,6 +50,25 @@ def unchanged() -> Iterator[ControlProcess]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def paused() -> Iterator[ControlProcess]:
+    """A service with a paused loop `web` and a loop `db`, for tests that change nothing."""
+    with TemporaryDirectory(prefix="view-") as directory, control(Path(directory)) as found:
+        submit(found, "web")
+        submit(found, "db")
+        found.call(PauseLoop(loop="web"))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def wide() -> Iterator[ControlProcess]:
+    """A service with two loops whose names take much room, for tests that change nothing."""
+    with TemporaryDirectory(prefix="view-") as directory, control(Path(directory)) as found:
+        submit(found, "a-loop-with-a-name-that-is-longer-than-what-fits-into-thirty-columns")
+        submit(found, "数据库-主")
+        yield found
+
+
 def submit(service: ControlProcess, name: str) -> Loop:
     return service.call(SubmitLoop(spec=LoopSpec(name=name, desired_state="nginx answers")))
 
@@ -69,32 +88,24 @@ def submit(service: ControlProcess, name: str) -> Loop:
     ],
 )
 def test_a_view_equals_the_output_of_the_client(
-    service: ControlProcess, words: tuple[str, ...], request_: Render
+    paused: ControlProcess, words: tuple[str, ...], request_: Render
 ) -> None:
-    submit(service, "web")
-    submit(service, "db")
-    service.call(PauseLoop(loop="web"))
-
     def same() -> bool:
-        seen, made = ctl(service.socket, *words), ctl(service.socket, *words, *WITHOUT_SERVICE_VIEW)
+        seen, made = ctl(paused.socket, *words), ctl(paused.socket, *words, *WITHOUT_SERVICE_VIEW)
         assert (seen.returncode, seen.stderr, made.stderr) == (0, "", "")
         # An age may change between the two.
-        return seen.stdout == made.stdout == service.call(request_).text
+        return seen.stdout == made.stdout == paused.call(request_).text
 
     until(same)
 
 
 @pytest.mark.parametrize("columns", [30, 81, 200])
 @pytest.mark.parametrize("colour", [True, False])
-def test_a_terminal_gets_what_the_client_prints(service: ControlProcess, columns: int, *, colour: bool) -> None:
-    submit(service, "a-loop-with-a-name-that-is-longer-than-what-fits-into-thirty-columns")
-    submit(service, "数据库-主")
+def test_a_terminal_gets_what_the_client_prints(wide: ControlProcess, columns: int, *, colour: bool) -> None:
     variables = {} if colour else {"NO_COLOR": "1"}
 
     def seen(*words: str) -> str:
-        with Screen(
-            [*CTL, "--socket", str(service.socket), *words], columns=columns, environment=variables
-        ) as screen:
+        with Screen([*CTL, "--socket", str(wide.socket), *words], columns=columns, environment=variables) as screen:
             assert screen.end() == 0
             return screen.raw
 

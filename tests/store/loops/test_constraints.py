@@ -12,14 +12,16 @@ from ftl2_enterprise.loops import tables
 from ftl2_enterprise.store import idempotency
 from ftl2_enterprise.store.columns import Flag, Word
 from ftl2_enterprise.store.schema import metadata
-from tests.support.data.database import one_of_each
+from tests.support.data.database import Ticks, one_of_each
+from tests.support.data.new_database import new_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Column
 
     from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.tx import Tx
 
 SHARED = ("cursors", "events", "freezes", "handovers", "texts")
 assert tables.loops.metadata is idempotency.handovers.metadata is metadata
@@ -271,13 +273,24 @@ def uniques() -> set[str]:
     return found | {"texts.digest", "disabled_rules.name", "freezes.id", "handovers.client", "cursors.reader"}
 
 
-def refuse(db: Store, statement: str, why: str, *, first: str = "") -> None:
-    with db.write() as tx:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A database with a row in every table, which no test changes: each transaction is rolled back."""
+    opened = new_database(tmp_path_factory.mktemp("filled") / "loops.db", clock=Ticks(), busy_timeout=0.2)
+    with opened.write() as tx:
         one_of_each(tx)
-        if first:
-            tx.connection.execute(text(first))
-    with pytest.raises(IntegrityError) as caught, db.write() as tx:
+    yield opened
+    opened.close()
+
+
+def execute(tx: Tx, *statements: str) -> None:
+    for statement in statements:
         tx.connection.execute(text(statement))
+
+
+def refuse(filled: Store, statement: str, why: str, *, first: str = "") -> None:
+    with pytest.raises(IntegrityError) as caught, filled.write() as tx:
+        execute(tx, *filter(None, (first, statement)))
     assert str(caught.value.orig) == why
 
 
@@ -295,14 +308,12 @@ def test_every_constraint_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("name", "statement"), [(name, each) for name, many in BROKEN.items() for each in many])
-def test_check_constraints_refuse_invalid_rows(db: Store, name: str, statement: str) -> None:
+def test_check_constraints_refuse_invalid_rows(filled: Store, name: str, statement: str) -> None:
     # Other constraints may notice too, and SQLite names the first: so this one has to refuse on its own.
-    with db.write() as tx:
-        one_of_each(tx)
     table = statement.split()[1]
     alone = next(c for c in metadata.tables[table].constraints if c.name == name)
     assert isinstance(alone, CheckConstraint)
-    with db.write() as tx:
+    with filled.write() as tx:
         tx.connection.execute(text("PRAGMA ignore_check_constraints = ON"))
         tx.connection.execute(text(statement))
         held = tx.connection.execute(text(f"SELECT {alone.sqltext} FROM {table}")).scalar()
@@ -310,33 +321,33 @@ def test_check_constraints_refuse_invalid_rows(db: Store, name: str, statement: 
         tx.connection.execute(text("PRAGMA ignore_check_constraints = OFF"))
         tx.connection.execute(text("ROLLBACK"))
         tx.connection.execute(text("BEGIN"))
-    with pytest.raises(IntegrityError, match="CHECK constraint failed"), db.write() as tx:
+    with pytest.raises(IntegrityError, match="CHECK constraint failed"), filled.write() as tx:
         tx.connection.execute(text(statement))
 
 
 @pytest.mark.parametrize(("table", "column"), WORDS, ids=lambda each: each.name)
-def test_unknown_words_are_refused(db: Store, table: Table, column: Column[Any]) -> None:
+def test_unknown_words_are_refused(filled: Store, table: Table, column: Column[Any]) -> None:
     refuse(
-        db,
+        filled,
         f"UPDATE {table.name} SET {column.name} = 'nonsense'",
         f"CHECK constraint failed: {table.name}_{column.name}_known",
     )
 
 
 @pytest.mark.parametrize(("table", "column"), FLAGS, ids=lambda each: each.name)
-def test_values_that_are_no_flags_are_refused(db: Store, table: Table, column: Column[Any]) -> None:
+def test_values_that_are_no_flags_are_refused(filled: Store, table: Table, column: Column[Any]) -> None:
     refuse(
-        db,
+        filled,
         f"UPDATE {table.name} SET {column.name} = 2",
         f"CHECK constraint failed: {table.name}_{column.name}_flag",
     )
 
 
 @pytest.mark.parametrize(("table", "column"), NEEDED, ids=lambda each: each.name)
-def test_missing_values_are_refused(db: Store, table: Table, column: Column[Any]) -> None:
+def test_missing_values_are_refused(filled: Store, table: Table, column: Column[Any]) -> None:
     name = f"{table.name}.{column.name}"
     refuse(
-        db,
+        filled,
         f'UPDATE {table.name} SET "{column.name}" = NULL',
         f"NOT NULL constraint failed: {name}",
     )
@@ -347,28 +358,28 @@ ALSO = {("approvals", "used_by"): ", state = 'used', ended_at = 1"}
 
 
 @pytest.mark.parametrize(("table", "column"), REFERENCES, ids=lambda each: each.name)
-def test_references_exist(db: Store, table: Table, column: Column[Any]) -> None:
+def test_references_exist(filled: Store, table: Table, column: Column[Any]) -> None:
     refuse(
-        db,
+        filled,
         f"UPDATE {table.name} SET {column.name} = 424242{ALSO.get((table.name, column.name), '')}",
         "FOREIGN KEY constraint failed",
     )
 
 
 @pytest.mark.parametrize("columns", TWICE)
-def test_duplicates_are_refused(db: Store, columns: str) -> None:
+def test_duplicates_are_refused(filled: Store, columns: str) -> None:
     first, again = TWICE[columns]
-    refuse(db, again, f"UNIQUE constraint failed: {columns}", first=first)
+    refuse(filled, again, f"UNIQUE constraint failed: {columns}", first=first)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'loop.completed'", "DELETE FROM events"])
-def test_facts_never_change(db: Store, statement: str) -> None:
-    refuse(db, statement, "events are append-only")
+def test_facts_never_change(filled: Store, statement: str) -> None:
+    refuse(filled, statement, "events are append-only")
 
 
 @pytest.mark.parametrize("table", ["loops", "iterations", "increments", "texts"])
-def test_referenced_rows_cannot_be_deleted(db: Store, table: str) -> None:
-    refuse(db, f"DELETE FROM {table}", "FOREIGN KEY constraint failed")
+def test_referenced_rows_cannot_be_deleted(filled: Store, table: str) -> None:
+    refuse(filled, f"DELETE FROM {table}", "FOREIGN KEY constraint failed")
 
 
 def test_an_id_is_never_given_twice(db: Store) -> None:

@@ -1,19 +1,27 @@
-"""Finds processes by a mark in their command line, as a user with `ps` would."""
+"""Finds processes by a mark in their command line, as a user with `ps` would.
+
+What is found is killed by many tests, so a text without a mark is refused: it may be in the command line of a process
+that no test has started.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import os
+import re
 import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.supervisor.root import process_tree
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _COUNTER = itertools.count(1)
+_MARK = re.compile(r"\d{4,}\.\d{7,}")
 
 
 def mark() -> str:
@@ -22,14 +30,24 @@ def mark() -> str:
 
 
 def alive(text: str) -> list[int]:
-    """Living processes, other than this one, with the text in their command line."""
-    found: list[int] = []
+    """Living processes, other than this one, with the text in their command line. The text must contain a mark."""
+    assert _MARK.search(text), f"processes of others may have {text!r} in their command line"
+    return sorted(_living(text) - {os.getpid()})
+
+
+def below(root: int, text: str) -> list[int]:
+    """Living descendants of a process with the text in their command line."""
+    return sorted(process_tree.below({root}) & _living(text))
+
+
+def _living(text: str) -> set[int]:
+    found: set[int] = set()
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-            zombie = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
-            if text.encode() in words and not zombie and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
+            is_zombie = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+            if text.encode() in words and not is_zombie:
+                found.add(int(entry.name))
     return found
 
 

@@ -172,6 +172,7 @@ def known(secret: str) -> KnownValues:
 
 
 @cache
+@cache
 def redactor_of_all() -> Redactor:
     return Redactor(CANARIES)
 

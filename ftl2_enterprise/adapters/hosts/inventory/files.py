@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import select
 import shlex
 import signal
 import subprocess
@@ -216,20 +217,29 @@ def _execute(argv: Sequence[str], output: IO[bytes], errors: IO[bytes]) -> None:
     try:
         # What it could fill is a disk, and not this process.
         resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
-        status = program.wait(PROGRAM_LIMIT)
-    except subprocess.TimeoutExpired as error:
-        what = f"the program did not complete {argv[1]} within {PROGRAM_LIMIT:g} s"
-        raise _Malformed(what, hint=f"run `{argv[0]} {argv[1]}` to see why") from error
+        if not _ends_within(PROGRAM_LIMIT, program.pid):
+            what = f"the program did not complete {argv[1]} within {PROGRAM_LIMIT:g} s"
+            raise _Malformed(what, hint=f"run `{argv[0]} {argv[1]}` to see why")
     finally:
+        # Before the program is reaped: while it exists, even as a zombie, the id of its group cannot be reused.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
-        program.wait()
+        status = program.wait()
     if status:
         size = errors.seek(0, os.SEEK_END)
         errors.seek(max(0, size - LONGEST_REASON))
         lines = errors.read().decode("utf-8", "replace").strip().splitlines()
         what = f"the program ended with status {status}" + (f": {lines[-1]}" if lines else "")
         raise _Malformed(what, hint=f"run `{argv[0]} {argv[1]}` to see why")
+
+
+def _ends_within(seconds: float, pid: int) -> bool:
+    """Wait until the child has ended, without reaping it; whether it has."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
 
 
 def _fill_from_json(data: Any, inventory: Inventory) -> None:

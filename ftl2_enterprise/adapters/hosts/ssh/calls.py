@@ -221,8 +221,10 @@ class SshCalls:
         try:
             _, output = await process.communicate()
         except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, 9)
+            # The id of the group of a process that has been reaped may be reused.
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, 9)
             await process.wait()
             raise
         if process.returncode:

@@ -20,7 +20,7 @@ from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls, ftl2_context
 from ftl2_enterprise.loops.ports import HostEntry, ModuleResult
 from tests.support.loops.permitted import call_of
 from tests.support.processes import sshd
-from tests.support.processes.survivors import alive, end, mark, until
+from tests.support.processes.survivors import alive, below, end, mark, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -253,18 +253,21 @@ async def test_the_same_name_with_another_address_is_another_host(modules: Ftl2M
     assert not (await run(modules, "command", host="moving", cmd="true")).success
 
 
-async def test_a_lost_connection_is_a_failed_result_and_the_next_call_reconnects(modules: Ftl2Modules) -> None:
+async def test_a_lost_connection_is_a_failed_result_and_the_next_call_reconnects(
+    modules: Ftl2Modules, server: sshd.Sshd
+) -> None:
+    unique = mark()
     session = await run(modules, "shell", cmd="ps -o ppid= -p $PPID | xargs ps -o ppid= -p")
     gate = int(session.stdout)
-    task = asyncio.create_task(run(modules, "shell", cmd="sleep 20"))
-    assert await asyncio.to_thread(until, lambda: alive("sleep 20"))
-    for pid in {gate, *alive("ftl_gate_")}:
-        end([pid])
+    task = asyncio.create_task(run(modules, "shell", cmd=f"sleep {unique}"))
+    assert await asyncio.to_thread(until, lambda: alive(f"sleep {unique}"))
+    # Only the gates of this server: another process may have connections of its own to other ones.
+    end([gate, *below(server.pid, "ftl_gate_")])
     result = await task
     assert (result.success, result.lost) == (False, True)
     assert (result.error or "").startswith("cannot ")
     assert (await run(modules, "command", cmd="echo back")).stdout == "back\n"
-    end(alive("sleep 20"))
+    end(alive(unique))
 
 
 # --- its surroundings ----------------------------------------------------------------------------------------------

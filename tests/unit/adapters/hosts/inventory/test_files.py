@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 import pytest
 
 from ftl2_enterprise.adapters.hosts.inventory.files import load
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.core.problem import Code, Problem
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 YAML = """
 all:
@@ -174,6 +172,20 @@ def test_a_failing_inventory_program_reports_its_error(tmp_path: Path) -> None:
     path.chmod(0o755)
     with pytest.raises(Problem, match="status 3: no credentials"):
         load(path)
+
+
+def test_the_group_of_a_program_is_killed_while_its_id_cannot_be_reused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int] = []
+
+    def killpg(group: int, number: int) -> None:
+        assert Path(f"/proc/{group}").exists(), "the program has been reaped"
+        groups.append(group)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    load(script(tmp_path / "hosts.sh", LISTED))
+    assert len(groups) == 1
 
 
 def test_an_encrypted_file_is_refused(tmp_path: Path) -> None:
