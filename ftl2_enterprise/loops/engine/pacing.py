@@ -97,13 +97,13 @@ def _key(row: NewAction | Attempts, params: str) -> Key:
 
 
 def _evidence(spent: Sequence[Attempts], decision: Decision) -> str:
-    # A plan may have one of them twice.
-    failed = list(dict.fromkeys(_sentence(one) for one in spent if one.state is not ActionState.SUCCEEDED))
-    if failed:
-        more = len(failed) - _CAUSES
-        return "; ".join(failed[:_CAUSES]) + (f"; and {more} more" if more > 0 else "")
-    seen = f": {decision.unmet[0]}" if decision.unmet else ""
-    return f"{_sentence(spent[0])}{seen}"
+    # A plan may have one of them twice. What has failed is named first.
+    ordered = sorted(spent, key=lambda one: one.state is ActionState.SUCCEEDED)
+    named = list(dict.fromkeys(_sentence(one) for one in ordered))
+    more = len(named) - _CAUSES
+    text = "; ".join(named[:_CAUSES]) + (f"; and {more} more" if more > 0 else "")
+    has_failed = ordered[0].state is not ActionState.SUCCEEDED
+    return text if has_failed or not decision.unmet else f"{text}: {decision.unmet[0]}"
 
 
 def name_of(one: NewAction | Attempts) -> str:

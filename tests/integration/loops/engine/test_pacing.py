@@ -119,6 +119,18 @@ async def test_the_end_names_every_cause(tmp_path: Path) -> None:
     )
 
 
+async def test_the_end_also_names_what_had_no_effect(tmp_path: Path) -> None:
+    modules = hosts(ok(changed=True))
+    modules.handlers["copy"] = lambda call: failed("full")
+    plan = Decision(actions=[step("a"), copying("b")], unmet=["a on web: stopped"])
+    with bench(tmp_path, repeating(plan), modules=modules, limits=replace(QUICK, attempts=1)) as b:
+        ended = await b.run()
+    assert ended.reason == (
+        "b (copy) on web has failed once in this run: full; "
+        "a (service) on web was executed once in this run without the desired effect"
+    )
+
+
 async def test_what_is_denied_on_its_host_does_not_end_the_run_before_the_others(tmp_path: Path) -> None:
     """It is tried again with them, and not as something new."""
     results = iter([failed("not yet"), ok(changed=True)])
