@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.gate.approvals import (
     Approval,
     ApprovalNeed,
@@ -59,13 +60,26 @@ def missing(request: ApprovalRequest, votes: Sequence[ApprovalVote]) -> str | No
 
 
 def why_again(before: ApprovalRequest | None) -> str | None:
-    """Why people are asked although they were asked before, in a sentence; None if nothing they decided was lost."""
+    """Why people are asked although they were asked before, in a sentence; None if nothing they decided was lost.
+
+    `rows.approvals.why_again` knows it of an approval that was used.
+    """
     if before is not None and before.state is ApprovalState.REJECTED:
         return before.reason
     if before is None or before.state not in {ApprovalState.VOID, ApprovalState.EXPIRED}:
         return None
     # The later request is about other drift.
     return None if before.reason == NOT_NEEDED else before.reason
+
+
+def consent(votes: Iterable[ApprovalVote]) -> str:
+    """Who approved, and when the last of them did: `approved by alice and bob at 2026-01-31 18:00:00Z`."""
+    given = [vote for vote in votes if vote.approved]
+    if not given:
+        return "approved"
+    *others, last = [vote.name for vote in given]
+    people = f"{', '.join(others)} and {last}" if others else last
+    return f"approved by {people} at {moment(max(vote.given_at for vote in given))}"
 
 
 def approver_of(caller: Caller) -> Approver:

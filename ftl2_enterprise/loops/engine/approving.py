@@ -265,26 +265,24 @@ def denied(engine: LoopContext, iteration: Iteration, reason: str) -> list[actio
 
 
 def still_rejected(
-    engine: LoopContext,
-    request: ApprovalRequest | None,
-    seen: Sequence[ObservationResult],
-    judged: Sequence[JudgedAction] | None = None,
+    engine: LoopContext, seen: Sequence[ObservationResult], judged: Sequence[JudgedAction] | None = None
 ) -> str | None:
     """Why people are not asked: they rejected the same, and no person has started the loop again since.
 
     `judged` are the actions; None compares the observations alone.
     """
-    if request is None or request.state is not ApprovalState.REJECTED:
-        return None
-    if not is_same(request.observations_digest, digest_of_observations(engine, seen)):
-        return None
-    if judged is not None and _would_do_more(judged, request):
-        return None
-    if judged is not None and not is_same(request.effects_digest, _bound_as_asked(engine, judged, request)):
-        return None
-    if engine.journal.read(_is_outdated, request):
-        return None
-    return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since"
+    for request in engine.journal.read(_rejections, engine.journal.loop_id, digest_of_observations(engine, seen)):
+        if judged is not None and _would_do_more(judged, request):
+            continue
+        if judged is None or is_same(request.effects_digest, _bound_as_asked(engine, judged, request)):
+            return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since"
+    return None
+
+
+def _rejections(tx: Tx, loop_id: int, observations_digest: str) -> list[ApprovalRequest]:
+    """What people rejected on these observations since a person has started the loop, newest first."""
+    found = approval_rows.rejected(tx, loop_id, observations_digest)
+    return [request for request in found if not _is_outdated(tx, request)]
 
 
 def _would_do_more(judged: Sequence[JudgedAction], request: ApprovalRequest) -> bool:

@@ -13,7 +13,6 @@ import msgspec
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine import (
     approving,
     budget_prompt,
@@ -34,6 +33,7 @@ from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import BudgetReached, CallDenied, DeciderFailed, StoppedWaiting
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
+    approvals as approval_rows,
     loops as loop_rows,
     prompts as prompt_rows,
 )
@@ -276,7 +276,7 @@ async def _decide(
             return await _execute(engine, now.loop, iteration, used.decision, planned)
         again = used
     # A model would decide the same in other words, for money.
-    if engine.decider.is_model and (why := approving.still_rejected(engine, now.approval, situation.seen)):
+    if engine.decider.is_model and (why := approving.still_rejected(engine, situation.seen)):
         return _end_unapproved(engine, iteration, why)
     if engine.decider.is_model and now.loop.spec.without_model:
         without = Decision(reasoning=WITHOUT_MODEL, unmet=unmet)
@@ -474,10 +474,10 @@ async def _ask_for_approval(
     seen: Sequence[ObservationResult],
     again: str | None,
 ) -> RunEnd | None:
-    why = approving.why_not_askable(judged) or approving.still_rejected(engine, now.approval, seen, judged)
+    why = approving.why_not_askable(judged) or approving.still_rejected(engine, seen, judged)
     if why is not None:
         return _end_unapproved(engine, iteration, why)
-    again = again or approval_terms.why_again(now.approval)
+    again = again or engine.journal.read(approval_rows.why_again, now.approval, iteration.id)
     await approving.put(engine, now.loop, iteration, decision, judged, by=by, seen=seen, again=again)
     return await _wait_for_answer(engine, iteration)
 

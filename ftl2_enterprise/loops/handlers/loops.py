@@ -132,7 +132,7 @@ def run_loop_now(tx: Tx, request: RunLoopNow) -> Loop:
         raise _cannot("run", loop, f"{_ctl('resume', loop.name)} continues it", now=True)
     match loop.state:
         case LoopState.RESTING:
-            approval_rows.forget_rejection(tx, loop.id)
+            approval_rows.forget_rejections(tx, loop.id)
             loop_rows.change_loop(tx, loop.id, next_run_at=tx.now, restart_at=None, updated_at=tx.now)
             tx.emit(LoopDue(next_run_at=tx.now), subject=loop_subject(loop.id))
         case LoopState.PENDING | LoopState.RUNNING:

@@ -116,7 +116,7 @@ def approval_of(tx: Tx, prompt: Prompt) -> ApprovalDetail | None:
         request=request,
         votes=votes,
         missing=approval_terms.missing(request, votes) if is_open else None,
-        again=approval_terms.why_again(approval_rows.previous(tx, request)),
+        again=approval_rows.why_again(tx, approval_rows.previous(tx, request), request.iteration_id),
     )
 
 

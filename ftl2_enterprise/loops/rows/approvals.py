@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import bindparam, exists, insert, or_, select
 
+from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.lifecycle import APPROVAL, ApprovalEvent
-from ftl2_enterprise.loops.tables import approval_votes, approvals
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
+from ftl2_enterprise.loops.tables import approval_votes, approvals, iterations
 from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest, ApprovalState, ApprovalVote
 from ftl2_enterprise.protocol.loops.facts import (
     ApprovalExpired,
@@ -16,6 +18,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ApprovalVoided,
     loop_subject,
 )
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
@@ -42,6 +45,30 @@ _BEFORE = Prepared(
     .where(approvals.c.loop_id == bindparam("of"), approvals.c.id < bindparam("before"))
     .order_by(approvals.c.id.desc())
     .limit(1)
+)
+_REJECTED = Prepared(
+    _APPROVALS.select()
+    .where(approvals.c.loop_id == bindparam("of"), approvals.c.state == ApprovalState.REJECTED)
+    .order_by(approvals.c.id)
+)
+_REJECTED_ON = Prepared(
+    _APPROVALS.select()
+    .where(
+        approvals.c.loop_id == bindparam("of"),
+        approvals.c.state == ApprovalState.REJECTED,
+        approvals.c.observations_digest == bindparam("seen"),
+    )
+    .order_by(approvals.c.id.desc())
+)
+_IN_SYNC_BETWEEN = Prepared(
+    select(
+        exists().where(
+            iterations.c.loop_id == bindparam("of"),
+            iterations.c.id > bindparam("after"),
+            iterations.c.id < bindparam("before"),
+            or_(*(iterations.c.outcome == one for one in (IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD))),
+        )
+    )
 )
 _VOTES_OF = Prepared(
     _VOTES.select().where(approval_votes.c.approval_id == bindparam("of")).order_by(approval_votes.c.id)
@@ -119,6 +146,32 @@ def previous(tx: Tx, request: ApprovalRequest) -> ApprovalRequest | None:
     return _first(_BEFORE.rows(tx, {"of": request.loop_id, "before": request.id}))
 
 
+def rejected(tx: Tx, loop_id: int, observations_digest: str) -> list[ApprovalRequest]:
+    """The requests of the loop that people rejected when they were based on these observations, newest first."""
+    return _APPROVALS.all(_REJECTED_ON.rows(tx, {"of": loop_id, "seen": observations_digest}))
+
+
+def why_again(tx: Tx, before: ApprovalRequest | None, iteration_id: int) -> str | None:
+    """Why people are asked in that iteration although they were asked `before`; None if it is about other drift."""
+    if before is None or before.used_by is None:
+        return approval_terms.why_again(before)
+    between = {"of": before.loop_id, "after": before.used_by, "before": iteration_id}
+    if _IN_SYNC_BETWEEN.scalar(tx, between):
+        return None
+    approved = approval_terms.consent(get_votes(tx, before.id))
+    if loop_rows.get_iteration(tx, before.used_by).outcome is IterationOutcome.INTERRUPTED:
+        return f"{approved}; its execution was interrupted"
+    failed = [
+        one
+        for one in action_rows.get_actions_for_iteration(tx, before.used_by)
+        if one.state in {ActionState.FAILED, ActionState.UNKNOWN}
+    ]
+    return f"{approved}; then {failed[0].module} on {failed[0].host} {_ENDED[failed[0].state]}" if failed else None
+
+
+_ENDED = {ActionState.FAILED: "failed", ActionState.UNKNOWN: "was interrupted"}
+
+
 def get_votes(tx: Tx, approval_id: int) -> list[ApprovalVote]:
     """The decisions about a request, oldest first."""
     return _VOTES.all(_VOTES_OF.rows(tx, {"of": approval_id}))
@@ -155,10 +208,9 @@ def void_unused(tx: Tx, loop_id: int, reason: str) -> None:
         void(tx, request, reason)
 
 
-def forget_rejection(tx: Tx, loop_id: int) -> None:
-    """Let the loop ask again about what people have rejected last, if they have."""
-    request = latest(tx, loop_id)
-    if request is not None and request.state is ApprovalState.REJECTED:
+def forget_rejections(tx: Tx, loop_id: int) -> None:
+    """Let the loop ask again about everything that people have rejected."""
+    for request in _APPROVALS.all(_REJECTED.rows(tx, {"of": loop_id})):
         who = (tx.actor or "a person").partition(" (")[0]
         reason = f"{request.reason}; then {who} had the loop run again"
         transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.VOIDED, reason=reason)

@@ -159,7 +159,7 @@ class _Builder:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self.problem(key, "a key is not a text", "quote a value that begins with {{")
-            name = str(key.value)
+            name = self._text(key)
             if name == "<<" and key.style is None:
                 raise self.problem(key, "merge keys (<<) are not supported", "use vars")
             if name in found:
@@ -169,8 +169,20 @@ class _Builder:
             found[name] = self.build(value, (*where, name))
         return found
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
+    def _text(self, node: yaml.ScalarNode) -> str:
+        """The text of a value or key. Two escapes are one character beyond 16 bits, as in JSON; one half is none."""
         text: str = node.value
+        if text.isascii():
+            return text
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self.problem(
+                node, r"it has half of a character, such as \ud800", "write the character itself, without an escape"
+            ) from None
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text = self._text(node)
         match node.tag.removeprefix(_PREFIX):
             case "str":
                 return text

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.loops.engine import approving
 from ftl2_enterprise.loops.engine.context import RunLimits
+from ftl2_enterprise.loops.handlers import prompts as handlers
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationState, LoopRemediation, LoopState, Mode
-from ftl2_enterprise.protocol.loops.verbs import RejectPrompt
+from ftl2_enterprise.protocol.loops.verbs import RejectPrompt, ShowPrompt
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from tests.support.loops.approving import ALICE, approve, asking, do, latest, rows, sql
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, failed, ok
@@ -176,6 +179,61 @@ async def test_after_a_crash_what_has_ended_does_not_make_the_rest_void(
         await b.run()
         assert {row.host: row.state for row in rows(b)} == dict.fromkeys("ab", ActionState.SUCCEEDED)
         assert len(b.data("approval.requested")) == 1
+
+
+@pytest.mark.parametrize("ends", ["crash", "stop at once", "failure"])
+async def test_people_see_that_what_they_approved_was_interrupted(tmp_path: Path, ends: str) -> None:
+    hosts = Hosts()
+    with waiting(tmp_path, ScriptedDecider(PLAN, DONE), hosts) as b:
+        await b.run()
+        approve(b)
+
+        async def end(call: ModuleCall) -> ModuleResult:
+            if call.host == "a":
+                return ok(changed=True)
+            if ends == "crash":
+                raise Crash
+            if ends == "failure":
+                return failed("no space left")
+            b.stop.ask()
+            b.stop.ask()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        hosts.handlers["command"] = end
+        b.decider.script = [PLAN]
+        with contextlib.suppress(Crash):
+            await b.run()
+        b.stop = StopSignal()
+        assert (await b.run()).state is LoopState.WAITING
+        assert [call.host for call in hosts.ran("command")] == ["a", "b"]
+        how = "then command on b failed" if ends == "failure" else "its execution was interrupted"
+        again = b.data("approval.requested")[-1]["again"]
+        assert re.fullmatch(rf"approved by alice at [-0-9]+ [:0-9]+Z; {how}", again)
+        with b.database.read() as tx:
+            shown = handlers.show_prompt(tx, ShowPrompt(prompt=latest(b).prompt_id), Table())
+        assert shown.approval is not None
+        assert shown.approval.again == again
+
+
+async def test_a_later_question_about_other_drift_does_not_name_what_was_interrupted(tmp_path: Path) -> None:
+    hosts = Hosts()
+    resting = {"mode": Mode.CONTINUOUS, "interval": 0.01, "limits": RunLimits(rest=0.0)}
+    with waiting(tmp_path, ScriptedDecider(PLAN), hosts, **resting) as b:
+        await b.run()
+        approve(b)
+
+        def crash(_: ModuleCall) -> ModuleResult:
+            raise Crash
+
+        hosts.handlers["command"] = crash
+        with contextlib.suppress(Crash):
+            await b.run()
+        b.decider.script = [DONE]
+        await b.run()
+        b.decider.script = [PLAN]
+        assert (await b.run()).state is LoopState.WAITING
+        assert b.data("approval.requested")[-1]["again"] is None
 
 
 @pytest.mark.parametrize("changes", [False, True])

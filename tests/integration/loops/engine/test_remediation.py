@@ -8,7 +8,7 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
-from ftl2_enterprise.protocol.loops.decision import ActionSpec
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Condition,
@@ -26,6 +26,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     RunLoopNow,
 )
 from tests.support.loops.approving import (
+    ACTIONS,
     ALICE,
     BOB,
     approve,
@@ -110,6 +111,31 @@ async def test_a_continuous_loop_rests_after_a_rejection_and_asks_only_about_som
         b.modules.world["load"] = 7
         assert (await b.run()).state is LoopState.WAITING
         assert b.kinds().count("approval.requested") == 2
+        assert ran(b) == []
+
+
+async def test_every_rejection_that_still_holds_is_remembered(tmp_path):
+    some = decider()
+    with asking(tmp_path, some, mode=Mode.CONTINUOUS, interval=0.01, limits=RunLimits(rest=0.0)) as b:
+        for n, (load, plan) in enumerate([(1, ACTIONS[:1]), (1, ACTIONS[1:]), (2, ACTIONS[:1])], start=1):
+            b.modules.world["load"] = load
+            some.script = [Decision(actions=plan)]
+            assert (await b.run()).state is LoopState.WAITING
+            do(b, RejectPrompt(prompt=n, reason=f"no {n}"), ALICE)
+            assert (await b.run()).state is LoopState.RESTING
+        for n, (load, plan) in enumerate([(1, ACTIONS[:1]), (1, ACTIONS[1:]), (2, ACTIONS[:1])], start=1):
+            b.modules.world["load"] = load
+            some.script = [Decision(actions=plan)]
+            resting = await b.run()
+            assert resting.state is LoopState.RESTING
+            assert resting.reason == f"rejected by alice: no {n} (prompt {n}), and nothing has changed since"
+        do(b, RunLoopNow(loop="web"))
+        for load, plan in [(1, ACTIONS[:1]), (1, ACTIONS[1:])]:
+            b.modules.world["load"] = load
+            some.script = [Decision(actions=plan)]
+            assert (await b.run()).state is LoopState.WAITING
+            do(b, RejectPrompt(prompt=latest(b).prompt_id), ALICE)
+            await b.run()
         assert ran(b) == []
 
 

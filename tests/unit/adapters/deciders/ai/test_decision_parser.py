@@ -86,6 +86,9 @@ MALFORMED: dict[str, Any] = {
         "converged": True,
         "check": {"observe": [{"name": "a", "module": "stat"}], "expect": [{"observation": "a", "op": "is"}]},
     },
+    "half a surrogate pair in a step": {
+        "actions": [{"module": "command", "params": {"cmd": "true"}, "step": "\ud800"}]
+    },
     "half a surrogate pair": {"converged": True, "reasoning": "\ud800"},
 }
 

@@ -52,6 +52,8 @@ YAML = [
     ("version: 1\nname: !!binary aGk=\n", "cannot use m.yaml:2: the tag !!binary is not allowed"),
     ("version: 1\n? [a]\n: b\n", "cannot use m.yaml:2: a key is not a text"),
     ("version: 1\nname: \x07\n", "cannot use m.yaml:2: it contains a character that YAML does not allow"),
+    ('version: 1\nname: "a\\ud800"\n', "cannot use m.yaml:2: it has half of a character"),
+    ('version: 1\nname: x\nvars: {"a\\ude00": 1}\n', "cannot use m.yaml:3: it has half of a character"),
     ("version: 1\nname: x\nvars: &v {a: *v}\n", "an alias refers to a value that contains it"),
     ("version: 1\nname: x\nvars: {<<: {a: 1}}\n", "cannot use m.yaml:3: merge keys (<<) are not supported"),
 ]
@@ -182,6 +184,10 @@ def test_scalars_have_the_obvious_type() -> None:
         "a": "yes", "b": "off", "c": "0644", "d": True, "e": 12, "f": 1.5, "g": None, "h": "2026-01-01", "i": "1:30",
         "j": 31, "k": "1_000", "l": -3,
     }  # fmt: skip
+
+
+def test_two_halves_of_a_character_are_one(tmp_path):
+    assert manifest(GOOD + 'vars: {a: "\\ud83d\\ude00 é"}\n', tmp_path).vars == {"a": "\U0001f600 é"}
 
 
 @pytest.mark.parametrize("written", ["0644", '"0644"', "644", "0o644"])
