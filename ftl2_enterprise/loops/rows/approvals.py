@@ -155,6 +155,16 @@ def void_unused(tx: Tx, loop_id: int, reason: str) -> None:
         void(tx, request, reason)
 
 
+def withdraw(tx: Tx, loop_id: int, reason: str) -> None:
+    """Record that what people have decided last counts no more, unless its actions have begun or it has ended."""
+    request = latest(tx, loop_id)
+    if request is not None and request.state is ApprovalState.REJECTED:
+        transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.VOIDED, reason=reason)
+        _emit(tx, request, ApprovalVoided, reason=reason)
+    else:
+        void_unused(tx, loop_id, reason)
+
+
 def forget_rejection(tx: Tx, loop_id: int) -> None:
     """Let the loop ask again about what people have rejected last, if they have."""
     request = latest(tx, loop_id)

@@ -1,0 +1,54 @@
+"""Queries and writes of the revisions of loops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, insert
+
+from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.loops.tables import revisions
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Revision
+from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.rows import Reader
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.tx import Tx
+
+_REVISIONS = Reader(revisions, Revision)
+_INSERT = Prepared(insert(revisions))
+_ONE = Prepared(
+    _REVISIONS.select().where(revisions.c.loop_id == bindparam("of"), revisions.c.n == bindparam("number"))
+)
+
+
+def insert_revision(
+    tx: Tx, loop_id: int, n: int, spec: LoopSpec, *, reason: str | None = None, restores: int | None = None
+) -> int:
+    """Insert the revision `n` of the loop, made by the caller of the request; returns its id."""
+    row = {
+        "loop_id": loop_id,
+        "n": n,
+        "created_at": tx.now,
+        "created_by": tx.actor,
+        "reason": reason,
+        "restores": restores,
+        "spec": spec,
+    }
+    return _INSERT.insert(tx, row)
+
+
+def get_revision(tx: Tx, loop_id: int, n: int) -> Revision:
+    """One revision. Raises Problem(not_found)."""
+    row = _ONE.first(tx, {"of": loop_id, "number": n})
+    if row is None:
+        raise not_found(f"cannot find the revision {n} of the loop", "see `ftl2ctl revisions`")
+    return _REVISIONS.one(row)
+
+
+def get_revisions(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[Revision]:
+    """A page of revisions with numbers below `before`, newest first."""
+    query = _REVISIONS.select().where(revisions.c.loop_id == loop_id).order_by(revisions.c.n.desc()).limit(limit)
+    if before is not None:
+        query = query.where(revisions.c.n < before)
+    return _REVISIONS.all(tx.connection.execute(query))
