@@ -404,8 +404,8 @@ resources = Table(
     **ids_never_reused(),
 )
 
-revisions = Table(
-    "revisions",
+loop_revisions = Table(
+    "loop_revisions",
     metadata,
     number(),
     reference("loop_id", "loops"),
@@ -415,9 +415,9 @@ revisions = Table(
     Column("reason", Words, nullable=True),
     Column("restores", Integer, nullable=True),
     Column("spec", Json(LoopSpec), nullable=False),
-    UniqueConstraint("loop_id", "n", name="revisions_loop_n"),
-    check("revisions", "n_from_1", "n >= 1"),
-    check("revisions", "restores_earlier", "restores BETWEEN 1 AND n - 1"),
+    UniqueConstraint("loop_id", "n", name="loop_revisions_loop_n"),
+    check("loop_revisions", "n_from_1", "n >= 1"),
+    check("loop_revisions", "restores_earlier", "restores BETWEEN 1 AND n - 1"),
     **ids_never_reused(),
 )
 """What each loop was requested to keep, and since when. The newest one of a loop is in force."""
@@ -427,7 +427,7 @@ loop_files = Table(
     metadata,
     number(),
     reference("loop_id", "loops"),
-    reference("revision_id", "revisions"),
+    reference("revision_id", "loop_revisions"),
     Column("path", Words, nullable=False),
     Column("content_digest", Text, ForeignKey("texts.digest"), nullable=False),
     UniqueConstraint("revision_id", "path", name="loop_files_once"),

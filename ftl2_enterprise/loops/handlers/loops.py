@@ -47,7 +47,8 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
         if loop_names.is_taken(tx, spec.name):
             raise conflict(
                 f'cannot submit the loop "{spec.name}": a loop with that name exists',
-                f"choose another name, or first {_ctl('cancel', spec.name)} and {_ctl('delete', spec.name)}",
+                f"`ftl2ctl update {shlex.quote(spec.name)} -f FILE` changes its desired state; "
+                "or choose another name",
             )
     else:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)

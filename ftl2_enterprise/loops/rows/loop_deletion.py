@@ -17,6 +17,7 @@ from ftl2_enterprise.loops.tables import (
     increments,
     iterations,
     loop_files,
+    loop_revisions,
     loops,
     model_calls,
     model_reservations,
@@ -24,7 +25,6 @@ from ftl2_enterprise.loops.tables import (
     observations,
     prompts,
     resources,
-    revisions,
     rule_results,
 )
 from ftl2_enterprise.store import texts
@@ -48,7 +48,7 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
     for table in (
         rule_results, model_waits, model_reservations, model_calls, observations, actions, approval_votes, approvals,
         prompts, iterations, increments, hosts, resources, loop_files,
-        revisions,
+        loop_revisions,
     ):  # fmt: skip
         tx.connection.execute(delete(table).where(table.c.loop_id == loop_id))
     model_spending.forget_loop(tx, loop_id)

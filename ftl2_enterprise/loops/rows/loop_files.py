@@ -20,6 +20,11 @@ _INSERT = Prepared(insert(loop_files))
 _OF_REVISION = Prepared(
     select(loop_files.c.path, loop_files.c.content_digest).where(loop_files.c.revision_id == bindparam("of"))
 )
+_ONE = Prepared(
+    select(loop_files.c.content_digest).where(
+        loop_files.c.revision_id == bindparam("of"), loop_files.c.path == bindparam("at")
+    )
+)
 
 
 def add_files(tx: Tx, loop_id: int, revision_id: int, contents: Mapping[str, str]) -> None:
@@ -34,6 +39,12 @@ def copy_files(tx: Tx, loop_id: int, revision_id: int, to: int) -> None:
     """Give the revision `to` the files of the other one."""
     for path, digest in _OF_REVISION.rows(tx, {"of": revision_id}):
         _INSERT.change(tx, {"loop_id": loop_id, "revision_id": to, "path": path, "content_digest": digest})
+
+
+def get_file(tx: Tx, revision_id: int, path: str) -> str | None:
+    """The content of one file of the revision; None if it has none with that path."""
+    digest = _ONE.scalar(tx, {"of": revision_id, "at": path})
+    return None if digest is None else texts.whole(tx, StoredText(shown="", digest=digest, size=0))
 
 
 def get_files(tx: Tx, revision_id: int) -> dict[str, str]:

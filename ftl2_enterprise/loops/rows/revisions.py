@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, insert
 
 from ftl2_enterprise.core.problem import not_found
-from ftl2_enterprise.loops.tables import revisions
+from ftl2_enterprise.loops.tables import loop_revisions
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Revision
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
@@ -15,10 +15,10 @@ from ftl2_enterprise.store.rows import Reader
 if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
-_REVISIONS = Reader(revisions, Revision)
-_INSERT = Prepared(insert(revisions))
+_REVISIONS = Reader(loop_revisions, Revision)
+_INSERT = Prepared(insert(loop_revisions))
 _ONE = Prepared(
-    _REVISIONS.select().where(revisions.c.loop_id == bindparam("of"), revisions.c.n == bindparam("number"))
+    _REVISIONS.select().where(loop_revisions.c.loop_id == bindparam("of"), loop_revisions.c.n == bindparam("number"))
 )
 
 
@@ -38,17 +38,28 @@ def insert_revision(
     return _INSERT.insert(tx, row)
 
 
+def find_revision(tx: Tx, loop_id: int, n: int) -> Revision | None:
+    """One revision, if there is one with that number."""
+    row = _ONE.first(tx, {"of": loop_id, "number": n})
+    return None if row is None else _REVISIONS.one(row)
+
+
 def get_revision(tx: Tx, loop_id: int, n: int) -> Revision:
     """One revision. Raises Problem(not_found)."""
-    row = _ONE.first(tx, {"of": loop_id, "number": n})
-    if row is None:
-        raise not_found(f"cannot find the revision {n} of the loop", "see `ftl2ctl revisions`")
-    return _REVISIONS.one(row)
+    found = find_revision(tx, loop_id, n)
+    if found is None:
+        raise not_found(f"cannot find the revision {n} of the loop {loop_id}")
+    return found
 
 
 def get_revisions(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[Revision]:
     """A page of revisions with numbers below `before`, newest first."""
-    query = _REVISIONS.select().where(revisions.c.loop_id == loop_id).order_by(revisions.c.n.desc()).limit(limit)
+    query = (
+        _REVISIONS.select()
+        .where(loop_revisions.c.loop_id == loop_id)
+        .order_by(loop_revisions.c.n.desc())
+        .limit(limit)
+    )
     if before is not None:
-        query = query.where(revisions.c.n < before)
+        query = query.where(loop_revisions.c.n < before)
     return _REVISIONS.all(tx.connection.execute(query))

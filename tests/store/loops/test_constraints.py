@@ -158,8 +158,8 @@ BROKEN: dict[str, list[str]] = {
     "hosts_name_given": ["UPDATE hosts SET name = ''"],
     "hosts_port_range": ["UPDATE hosts SET ansible_port = 0", "UPDATE hosts SET ansible_port = 65536"],
     "loop_files_path_absolute": ["UPDATE loop_files SET path = 'hosts.yaml'", "UPDATE loop_files SET path = ''"],
-    "revisions_n_from_1": ["UPDATE revisions SET n = 0"],
-    "revisions_restores_earlier": ["UPDATE revisions SET restores = 1", "UPDATE revisions SET restores = 0"],
+    "loop_revisions_n_from_1": ["UPDATE loop_revisions SET n = 0"],
+    "loop_revisions_restores_earlier": ["UPDATE loop_revisions SET restores = 1"],
     "resources_name_given": ["UPDATE resources SET name = ''"],
     "rule_results_fired_when_matched": ["UPDATE rule_results SET matched = 0, fired = 1"],
     "rule_results_success_when_fired": ["UPDATE rule_results SET fired = 0, success = 1"],
@@ -235,9 +235,9 @@ TWICE: dict[str, tuple[str, str]] = {
         "INSERT INTO loop_files (loop_id, revision_id, path, content_digest) "
         "SELECT loop_id, revision_id, path, content_digest FROM loop_files",
     ),
-    "revisions.loop_id, revisions.n": (
+    "loop_revisions.loop_id, loop_revisions.n": (
         "",
-        "INSERT INTO revisions (loop_id, n, created_at, spec) SELECT loop_id, n, 1, spec FROM revisions",
+        "INSERT INTO loop_revisions (loop_id, n, created_at, spec) SELECT loop_id, n, 1, spec FROM loop_revisions",
     ),
     "resources.loop_id, resources.name": (
         "",

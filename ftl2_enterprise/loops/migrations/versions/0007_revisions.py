@@ -16,7 +16,7 @@ _ORDERED = (
 
 def upgrade() -> None:
     op.create_table(
-        "revisions",
+        "loop_revisions",
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("loop_id", sa.Integer(), sa.ForeignKey("loops.id"), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
@@ -25,13 +25,13 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("restores", sa.Integer(), nullable=True),
         sa.Column("spec", sa.Text(), nullable=False),
-        sa.UniqueConstraint("loop_id", "n", name="revisions_loop_n"),
-        sa.CheckConstraint("n >= 1", name="revisions_n_from_1"),
-        sa.CheckConstraint("restores BETWEEN 1 AND n - 1", name="revisions_restores_earlier"),
+        sa.UniqueConstraint("loop_id", "n", name="loop_revisions_loop_n"),
+        sa.CheckConstraint("n >= 1", name="loop_revisions_n_from_1"),
+        sa.CheckConstraint("restores BETWEEN 1 AND n - 1", name="loop_revisions_restores_earlier"),
         sqlite_autoincrement=True,
     )
     op.execute(
-        "INSERT INTO revisions (loop_id, n, created_at, created_by, spec) "
+        "INSERT INTO loop_revisions (loop_id, n, created_at, created_by, spec) "
         "SELECT id, 1, created_at, submitted_by, spec FROM loops"
     )
     op.add_column("loops", sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False))
@@ -47,7 +47,7 @@ def upgrade() -> None:
         "loop_files",
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("loop_id", sa.Integer(), sa.ForeignKey("loops.id"), nullable=False),
-        sa.Column("revision_id", sa.Integer(), sa.ForeignKey("revisions.id"), nullable=False),
+        sa.Column("revision_id", sa.Integer(), sa.ForeignKey("loop_revisions.id"), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("content_digest", sa.Text(), sa.ForeignKey("texts.digest"), nullable=False),
         sa.UniqueConstraint("revision_id", "path", name="loop_files_once"),
@@ -57,7 +57,7 @@ def upgrade() -> None:
     op.execute(
         "INSERT INTO loop_files (id, loop_id, revision_id, path, content_digest) "
         "SELECT f.id, f.loop_id, r.id, f.path, f.content_digest "
-        "FROM loop_files_before f JOIN revisions r ON r.loop_id = f.loop_id"
+        "FROM loop_files_before f JOIN loop_revisions r ON r.loop_id = f.loop_id"
     )
     op.drop_table("loop_files_before")
     op.create_index("loop_files_content_texts", "loop_files", ["content_digest"])
