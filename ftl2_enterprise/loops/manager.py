@@ -50,6 +50,8 @@ class Row(NamedTuple):
     restart_at: Instant | None
     open_prompts: int
     updated_at: Instant
+    is_superseded: bool = False
+    """Whether its process has an earlier revision of the desired state."""
 
 
 class RowFromTheFuture(NamedTuple):
@@ -73,6 +75,7 @@ _ROWS = Prepared(
         loops.c.restart_at,
         loops.c.open_prompts,
         loops.c.updated_at,
+        loops.c.revision != loops.c.taken_revision,
     ).where(loops.c.managed == literal_column("1"), loops.c.ended_at.is_(None))
 )
 _DEADLINES = Prepared(
@@ -278,6 +281,8 @@ def _urgency(row: Row, child: Child, *, is_expedited: bool) -> Urgency | None:
         case Desired.CANCEL if is_expedited:
             return Urgency.NOW
         case Desired.PAUSE | Desired.CANCEL if not child.stopping:
+            return Urgency.SAFE_POINT
+        case Desired.RUN if row.is_superseded and not child.stopping:
             return Urgency.SAFE_POINT
         case _:
             return None

@@ -131,6 +131,8 @@ def _continues_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
     so_far = loop_rows.iterations_of_run(tx, loop.id, loop.run)
     if not so_far:
         return interrupted and loop.run > 0
+    if so_far[-1].revision != loop.revision:
+        return False
     ended_at = so_far[-1].ended_at
     if ended_at is None:
         return True
@@ -171,7 +173,7 @@ def _give_up(engine: LoopContext, reason: str) -> RunEnd:
 
 
 def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
-    """Record how the run ended; returns the seconds to rest, or None when the loop has ended."""
+    """Record how the run ended; returns the seconds to rest, or None when the loop, or this process, has ended."""
     journal = engine.journal
     loop = journal.read(loop_rows.get_loop, journal.loop_id)
     follow = after_run(
@@ -198,8 +200,8 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
         outcome=outcome, reason=reason, next_run_at=after(engine.clock.now(), follow.delay), delay=follow.delay,
         failures=follow.failures,
     )  # fmt: skip
-    journal.commit(run_units.end_run, journal.loop_id, journal.generation, fact, values=values)
-    return follow.delay
+    rests = journal.commit(run_units.end_run, journal.loop_id, journal.generation, fact, values=values)
+    return follow.delay if rests else None
 
 
 def _hold(engine: LoopContext, freeze: Freeze) -> float:

@@ -95,6 +95,8 @@ loops = Table(
     Column("desired_state", Words, nullable=False),
     Column("spec", Json(LoopSpec), nullable=False),
     Column("frozen_by", Words, nullable=True),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
+    Column("taken_revision", Integer, nullable=False, server_default=text("1")),
     known("loops", "state", LOOP.states),
     known("loops", "desired", Desired),
     known("loops", "outcome", Outcome),
@@ -140,7 +142,7 @@ Index(
         loops.c[name]
         for name in (
             "id", "state", "desired", "priority", "created_at", "next_run_at", "restart_at", "open_prompts",
-            "updated_at", "managed", "ended_at",
+            "updated_at", "managed", "ended_at", "revision", "taken_revision",
         )
     ),
     **only_where(text("managed = 1 AND ended_at IS NULL")),
@@ -184,6 +186,7 @@ iterations = Table(
     Column("started_at", Integer, nullable=False),
     Column("decided_at", Integer, nullable=True),
     Column("ended_at", Integer, nullable=True),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("loop_id", "n", name="iterations_loop_n"),
     known("iterations", "state", ITERATION.states),
     known("iterations", "outcome", IterationOutcome),
@@ -401,16 +404,36 @@ resources = Table(
     **ids_never_reused(),
 )
 
+loop_revisions = Table(
+    "loop_revisions",
+    metadata,
+    number(),
+    reference("loop_id", "loops"),
+    Column("n", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("created_by", Words, nullable=True),
+    Column("reason", Words, nullable=True),
+    Column("restores", Integer, nullable=True),
+    Column("spec", Json(LoopSpec), nullable=False),
+    UniqueConstraint("loop_id", "n", name="loop_revisions_loop_n"),
+    check("loop_revisions", "n_from_1", "n >= 1"),
+    check("loop_revisions", "restores_earlier", "restores BETWEEN 1 AND n - 1"),
+    **ids_never_reused(),
+)
+"""What each loop was requested to keep, and since when. The newest one of a loop is in force."""
+
 loop_files = Table(
     "loop_files",
     metadata,
     number(),
     reference("loop_id", "loops"),
+    reference("revision_id", "loop_revisions"),
     Column("path", Words, nullable=False),
     Column("content_digest", Text, ForeignKey("texts.digest"), nullable=False),
-    UniqueConstraint("loop_id", "path", name="loop_files_once"),
+    UniqueConstraint("revision_id", "path", name="loop_files_once"),
     check("loop_files", "path_absolute", "substr(path, 1, 1) = '/'"),
     Index("loop_files_content_texts", "content_digest"),
+    Index("loop_files_by_loop", "loop_id"),
     **ids_never_reused(),
 )
 

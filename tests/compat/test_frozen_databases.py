@@ -96,6 +96,7 @@ NEWER_FACTS = {
     "host.trusted",
     "iteration.delayed",
     "loop.frozen",
+    "loop.updated",
     "model.available",
     "model.day_raised",
     "model.overran",

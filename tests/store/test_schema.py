@@ -45,7 +45,7 @@ NAMED = {
     "loops", "increments", "iterations", "hosts", "actions", "prompts", "resources", "rule_results",
     "observations", "model_calls", "events", "texts", "disabled_rules", "handovers", "cursors",
     "model_reservations", "model_spending", "model_waits", "model_providers", "approvals", "approval_votes",
-    "freezes",
+    "freezes", "loop_revisions", "loop_files",
 }  # fmt: skip
 
 

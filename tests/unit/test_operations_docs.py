@@ -29,7 +29,7 @@ def _texts(page: Path) -> list[str]:
 
 def test_each_task_has_its_page() -> None:
     assert {page.stem for page in PAGES} == {
-        "install", "configure", "secrets", "backup", "upgrade", "upgrade-0.2", "hardening", "local-machine",
+        "install", "change", "configure", "secrets", "backup", "upgrade", "upgrade-0.2", "hardening", "local-machine",
         "without-systemd", "troubleshoot", "operate", "release", "dry-run", "policy", "first-host",
     }  # fmt: skip
     begin = (PAGES[0].parent / "index.md").read_text()

@@ -313,6 +313,8 @@ async def execute(engine: LoopContext, iteration: Iteration, planned: Sequence[P
                 return False
             raise_if_held(engine, some)
             results = await run_batch(engine, iteration, some, of=of)
+            if results is None:
+                return False
             for result in results:
                 if result.frozen is not None:
                     raise Held(result.frozen)
@@ -338,10 +340,15 @@ def batches(engine: LoopContext, step: Sequence[PlannedAction]) -> list[Sequence
 
 async def run_batch(
     engine: LoopContext, iteration: Iteration, some: Sequence[PlannedAction], *, of: int
-) -> list[ModuleResult]:
-    """Run one action on some hosts: commit that it starts, run it concurrently, commit each result as it arrives."""
+) -> list[ModuleResult] | None:
+    """Run one action on some hosts: commit that it starts, run it concurrently, commit each result as it arrives.
+
+    None if the desired state was changed, so that it does not start: the loop stops at this safe point.
+    """
     starting = [(one.id, engine.summary(one.module, one.params)) for one in some]
-    engine.journal.commit(action_units.start_actions, iteration, starting, of=of)
+    if not engine.journal.commit(action_units.start_actions, iteration, starting, of=of):
+        engine.stop.requested.set()
+        return None
     reach(LoopFaultPoint.ACTION_STARTED)
     try:
         return await run_concurrently(_run(engine, iteration, one) for one in some)

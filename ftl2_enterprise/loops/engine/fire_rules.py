@@ -229,7 +229,10 @@ class _FiringCalls:
         ran = iter([
             result
             for some in execute.batches(engine, todo)
-            for result in await execute.run_batch(engine, self._iteration, some, of=n)
+            for result in (
+                await execute.run_batch(engine, self._iteration, some, of=n)
+                or [ModuleResult(success=False, error=run_units.SUPERSEDED)] * len(some)
+            )
         ])  # fmt: skip
         results: list[tuple[str, ModuleResult]] = []
         for row in rows:

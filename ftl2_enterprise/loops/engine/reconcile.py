@@ -81,6 +81,8 @@ async def run(engine: LoopContext) -> RunEnd:
         engine.learn(now.secrets)
         last = now.of_run[-1] if now.of_run else None
         fresh = last is None or last.state is IterationState.ENDED
+        if now.loop.is_superseded:
+            return STOPPED
         if fresh and (end := run_end.end_of(engine, now)) is not None:
             return end
         # The row counts as well as the signal: another process may change `desired` without being able to signal this

@@ -17,6 +17,7 @@ from ftl2_enterprise.loops.rows import (
     loop_names,
     loops as loop_rows,
     processes as process_rows,
+    revisions as revision_rows,
 )
 from ftl2_enterprise.loops.units import desired_state as desired_units
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
@@ -46,13 +47,15 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
         if loop_names.is_taken(tx, spec.name):
             raise conflict(
                 f'cannot submit the loop "{spec.name}": a loop with that name exists',
-                f"choose another name, or first {_ctl('cancel', spec.name)} and {_ctl('delete', spec.name)}",
+                f"`ftl2ctl update {shlex.quote(spec.name)} -f FILE` changes its desired state; "
+                "or choose another name",
             )
     else:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
         spec = msgspec.structs.replace(spec, name=loop_names.free_name(tx, made))
     loop = loop_rows.create_loop(tx, spec)
-    loop_file_rows.add_files(tx, loop.id, {file.path: file.content for file in request.files})
+    revision = revision_rows.get_revision(tx, loop.id, loop.revision)
+    loop_file_rows.add_files(tx, loop.id, revision.id, {file.path: file.content for file in request.files})
     loop_rows.change_loop(tx, loop.id, managed=True, priority=request.priority, submitted_by=tx.actor)
     if request.paused:
         desired_units.request(tx, loop, Desired.PAUSE)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.loops.handlers import revisions as revision_handlers
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     history as history_rows,
@@ -69,6 +70,7 @@ def show_loop(tx: Tx, request: ShowLoop, children: Table) -> LoopDetail:
         queued=process_rows.queued(loop.id, children),
         draining=children.draining,
         model_wait=model_queue.get_waits(tx).get(loop.id),
+        revision=revision_handlers.newest(tx, loop),
     )
 
 

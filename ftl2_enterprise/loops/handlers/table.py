@@ -10,6 +10,7 @@ from ftl2_enterprise.loops.handlers import (
     policy as policy_handlers,
     prompts as prompt_handlers,
     queries as query_handlers,
+    revisions as revision_handlers,
     rules as rule_handlers,
 )
 from ftl2_enterprise.protocol.loops import verbs
@@ -27,6 +28,9 @@ type Read = Callable[..., Any]
 READS: dict[Verb, Read] = {
     verbs.ListLoops: query_handlers.list_loops,
     verbs.ShowLoop: query_handlers.show_loop,
+    verbs.ListRevisions: revision_handlers.list_revisions,
+    verbs.GetRevision: revision_handlers.get_revision,
+    verbs.GetRevisionFile: revision_handlers.get_revision_file,
     verbs.GetHistory: query_handlers.get_history,
     verbs.ListActions: query_handlers.list_actions,
     verbs.GetText: query_handlers.get_text,
@@ -47,6 +51,8 @@ hosts also read files.
 
 WRITES: dict[Verb, Unit[..., Any]] = {
     verbs.SubmitLoop: loop_handlers.submit_loop,
+    verbs.UpdateLoop: revision_handlers.update_loop,
+    verbs.RollbackLoop: revision_handlers.rollback_loop,
     verbs.StartLoop: loop_handlers.start_loop,
     verbs.ResumeLoop: loop_handlers.resume_loop,
     verbs.RetryLoop: loop_handlers.retry_loop,

@@ -208,6 +208,14 @@ def void_unused(tx: Tx, loop_id: int, reason: str) -> None:
         void(tx, request, reason)
 
 
+def withdraw(tx: Tx, loop_id: int, reason: str) -> None:
+    """Record that what people have decided counts no more, unless its actions have begun or it has ended."""
+    for request in _APPROVALS.all(_REJECTED.rows(tx, {"of": loop_id})):
+        transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.VOIDED, reason=reason)
+        _emit(tx, request, ApprovalVoided, reason=reason)
+    void_unused(tx, loop_id, reason)
+
+
 def forget_rejections(tx: Tx, loop_id: int) -> None:
     """Let the loop ask again about everything that people have rejected."""
     for request in _APPROVALS.all(_REJECTED.rows(tx, {"of": loop_id})):

@@ -17,6 +17,7 @@ from ftl2_enterprise.loops.tables import (
     increments,
     iterations,
     loop_files,
+    loop_revisions,
     loops,
     model_calls,
     model_reservations,
@@ -47,6 +48,7 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
     for table in (
         rule_results, model_waits, model_reservations, model_calls, observations, actions, approval_votes, approvals,
         prompts, iterations, increments, hosts, resources, loop_files,
+        loop_revisions,
     ):  # fmt: skip
         tx.connection.execute(delete(table).where(table.c.loop_id == loop_id))
     model_spending.forget_loop(tx, loop_id)

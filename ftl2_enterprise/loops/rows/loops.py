@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import lease, problem
 from ftl2_enterprise.loops.lifecycle import ITERATION, LOOP, LOOP_EVENTS, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.rows import revisions as revision_rows
 from ftl2_enterprise.loops.tables import (
     ENDED_LOOPS,
     iterations,
@@ -53,10 +54,17 @@ _FENCED = Prepared(update(loops).where(_BY_ID, loops.c.generation == bindparam("
 _CLAIM = Prepared(
     update(loops)
     .where(_BY_ID)
-    .values(generation=loops.c.generation + 1, owner=bindparam("by"), updated_at=bindparam("at"))
+    .values(
+        generation=loops.c.generation + 1,
+        owner=bindparam("by"),
+        updated_at=bindparam("at"),
+        taken_revision=loops.c.revision,
+    )
 )
 _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
+_REVISION = Prepared(select(loops.c.revision).where(_BY_ID))
+_TAKEN_REVISION = Prepared(select(loops.c.taken_revision).where(_BY_ID))
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
 _INVENTORIES = Prepared(
     select(func.max(loops.c.id))
@@ -105,6 +113,7 @@ def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
             f"choose another name with --name, or {way}",
         )
     loop_id = int(tx.connection.execute(insert(loops), row).lastrowid)
+    revision_rows.insert_revision(tx, loop_id, 1, spec)
     created = LoopCreated(name=spec.name, mode=spec.mode, decider=spec.decider, dry_run=spec.dry_run)
     tx.emit(created, subject=loop_subject(loop_id))
     return get_loop(tx, loop_id)
@@ -192,6 +201,11 @@ def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
     return int(_GENERATION.scalar(tx, {"row_id": loop_id}))
 
 
+def revision_of(tx: Tx, loop_id: int) -> int:
+    """The number of the revision in force."""
+    return int(_REVISION.scalar(tx, {"row_id": loop_id}))
+
+
 def check_claim(tx: Tx, loop_id: int, generation: int) -> None:
     """Raise Problem(conflict) when another process has claimed the loop since."""
     current = _GENERATION.scalar(tx, {"row_id": loop_id})
@@ -265,6 +279,7 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
         "n": n,
         "state": ITERATION.initial,
         "started_at": tx.now,
+        "revision": _TAKEN_REVISION.scalar(tx, {"row_id": loop_id}),
     }
     try:
         iteration_id = _INSERT_ITERATION.insert(tx, row)

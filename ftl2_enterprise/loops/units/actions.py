@@ -6,7 +6,7 @@ from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.rows import actions as action_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.facts import (
     ActionDenied,
     ActionFact,
@@ -107,8 +107,13 @@ def propose_actions(tx: Tx, iteration: Iteration, actions: list[NewAction]) -> l
 
 
 @unit
-def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], *, of: int) -> None:
-    """Commit that these actions, as (id, summary), start now; from here on a crash makes them unknown."""
+def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], *, of: int) -> bool:
+    """Commit that these actions, as (id, summary), start now; from here on a crash makes them unknown.
+
+    False if the desired state was changed since the iteration began: then none of them starts.
+    """
+    if loop_rows.revision_of(tx, iteration.loop_id) != iteration.revision:
+        return False
     for action_id, summary in actions:
         action_rows.move_action(tx, action_id, ActionEvent.STARTED)
         action = action_rows.get_action(tx, action_id)
@@ -124,6 +129,7 @@ def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], 
             summary=summary,
         )
         tx.emit(started, subject=loop_subject(iteration.loop_id))
+    return True
 
 
 @unit

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import conflict
-from ftl2_enterprise.loops.lifecycle import LOOP
+from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, LOOP
 from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.units.desired_state import supersede
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -24,6 +25,9 @@ def claim(tx: Tx, loop_id: int, by: str) -> int:
         )
     if LOOP.is_final(loop.state):
         raise conflict(f"cannot run loop {loop.name}: it is {loop.state}", "start a new one under another --name")
+    if loop.is_superseded and loop.state not in ENDED_LOOPS:
+        # The process of the earlier revision has died, and its end was not recorded.
+        supersede(tx, loop)
     return loop_rows.claim_loop(tx, loop_id, by)
 
 

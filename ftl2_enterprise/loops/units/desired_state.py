@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, PAUSABLE
-from ftl2_enterprise.loops.rows import loops as loop_rows, processes as process_rows
+from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, processes as process_rows
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units, runs as run_units
 from ftl2_enterprise.protocol.loops.facts import (
     LoopCancelled,
@@ -19,7 +19,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopRetried,
     loop_subject,
 )
-from ftl2_enterprise.protocol.loops.nouns import Desired, IterationOutcome, Loop, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, IterationOutcome, Loop, LoopState, Outcome
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Iteration
 
 LOST = "its process ended while it ran"
+SUPERSEDED = run_units.SUPERSEDED
 
 
 def request(tx: Tx, loop: Loop, desired: Desired) -> None:
@@ -44,6 +45,7 @@ def expedite(tx: Tx, loop: Loop) -> None:
 
 def settle(tx: Tx, loop: Loop) -> Loop:
     """Apply the desired state of a loop that has no process."""
+    loop = supersede(tx, loop)
     iteration = loop_rows.open_iteration(tx, loop.id)
     match loop.desired:
         case Desired.PAUSE | Desired.STOP if loop.state in PAUSABLE:
@@ -67,6 +69,31 @@ def lose(tx: Tx, iteration: Iteration) -> None:
 def pause(tx: Tx, loop: Loop, *, reason: str) -> None:
     """Pause the loop; it keeps its open iteration until it is resumed."""
     loop_rows.move_loop(tx, loop.id, loop.generation, LoopPaused(outcome=None, reason=reason), reason=reason)
+
+
+def supersede(tx: Tx, loop: Loop) -> Loop:
+    """Drop what belongs to earlier revisions of the desired state, if the loop has taken up none of the one in force.
+
+    No process acts for the earlier one any more. The loop is due with the one in force, unless it is paused.
+    """
+    if not loop.is_superseded:
+        return loop
+    iteration = loop_rows.open_iteration(tx, loop.id)
+    if iteration is not None:
+        run_units.give_up(
+            tx, iteration, loop.generation, outcome=IterationOutcome.INTERRUPTED, lost=LOST, reason=SUPERSEDED
+        )
+    approval_rows.withdraw(tx, loop.id, SUPERSEDED)
+    values: dict[str, Any] = {
+        "taken_revision": loop.revision, "condition": Condition.UNKNOWN, "check": None, "audited_at": None,
+        "next_observations": [], "failures": 0, "failed_iterations": 0, "rule_streak": 0, "updated_at": tx.now,
+    }  # fmt: skip
+    if loop.state is LoopState.RESTING:
+        values |= {"next_run_at": tx.now, "restart_at": None}
+    loop_rows.change_loop(tx, loop.id, **values)
+    if loop.state in {LoopState.RUNNING, LoopState.WAITING}:
+        pause(tx, loop, reason=SUPERSEDED)
+    return loop_rows.get_loop(tx, loop.id)
 
 
 def cancel(tx: Tx, loop: Loop) -> None:
@@ -126,6 +153,7 @@ def apply_desired(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_a
     loop_rows.check_claim(tx, loop_id, generation)
     if loop.desired is not Desired.RUN:
         return settle(tx, loop)
+    loop = supersede(tx, loop)
     stops = {LoopState.RUNNING} if wakes_automatically else {LoopState.RUNNING, LoopState.RESTING}
     if loop.state in stops:
         pause(tx, loop, reason=reason)

@@ -9,7 +9,7 @@ from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
 from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits, decide_restart
 from ftl2_enterprise.loops.rows import loops as loop_rows, processes as process_rows
 from ftl2_enterprise.loops.units import runs as run_units
-from ftl2_enterprise.loops.units.desired_state import LOST, settle
+from ftl2_enterprise.loops.units.desired_state import LOST, settle, supersede
 from ftl2_enterprise.protocol.loops.facts import (
     LoopCrashed,
     LoopFailed,
@@ -66,11 +66,13 @@ def record_end(
     if loop.desired is not Desired.RUN:
         _note_end(tx, loop, end, pid, started_at)
         return settle(tx, loop)
+    is_superseded = loop.is_superseded
+    loop = supersede(tx, loop)
     _note_end(tx, loop, end, pid, started_at, crashes=found.crashes, restart_at=found.restart_at)
     loop_rows.change_loop(
         tx, loop_id, crashes=found.crashes, crashes_since=found.crashes_since, restart_at=found.restart_at
     )
-    if found.failed is not None:
+    if found.failed is not None and not is_superseded:
         fail(tx, loop, reason=found.failed)
     return loop_rows.get_loop(tx, loop_id)
 
@@ -115,6 +117,8 @@ def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str, delay: float) 
     """
     loop = loop_rows.get_loop(tx, loop_id)
     loop_rows.check_claim(tx, loop_id, generation)
+    if loop.is_superseded:
+        return supersede(tx, loop)
     if loop.state in ENDED_LOOPS or loop.state is LoopState.BLOCKED:
         return loop
     if loop.mode is not Mode.CONTINUOUS:

@@ -40,6 +40,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopDrifted,
     LoopFrozen,
     LoopLimitsChanged,
+    LoopPaused,
     LoopRested,
     LoopStarted,
     loop_subject,
@@ -59,6 +60,9 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.store.events import short
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
+
+SUPERSEDED = "the desired state was changed"
+"""Why what belongs to an earlier revision ends."""
 
 # --- runs ----------------------------------------------------------------------------------------------------------
 
@@ -98,14 +102,22 @@ def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any])
 
 
 @unit
-def end_run(tx: Tx, loop_id: int, generation: int, fact: EndOfRun, *, values: dict[str, Any]) -> None:
-    """Record that the run ended, with the loop's next state: ended, resting or blocked."""
+def end_run(tx: Tx, loop_id: int, generation: int, fact: EndOfRun, *, values: dict[str, Any]) -> bool:
+    """Record that the run ended, with the loop's next state: ended, resting or blocked.
+
+    False if the desired state was changed since: then the loop only pauses, until its next process takes that up.
+    """
+    loop = loop_rows.get_loop(tx, loop_id)
+    if loop.is_superseded:
+        loop_rows.move_loop(tx, loop_id, generation, LoopPaused(outcome=None, reason=SUPERSEDED), reason=SUPERSEDED)
+        return False
     values = {name: short(value) if name == "reason" else value for name, value in values.items()}
     if isinstance(fact, LoopRested):
         # By the clock of the transaction: it may have been set since the process of the loop read it.
         values["next_run_at"] = after(tx.now, fact.delay)
         fact = msgspec.structs.replace(fact, next_run_at=values["next_run_at"])
     loop_rows.move_loop(tx, loop_id, generation, fact, **values)
+    return True
 
 
 @unit

@@ -283,6 +283,30 @@ class Loop(Wire, frozen=True):
     crashes_since: Instant | None = None
     frozen_by: str | None = None
     """The id of the freeze that holds it; it continues when that ends."""
+    revision: int = 1
+    """The number of the revision of its desired state that is in force."""
+    taken_revision: int = 1
+    """The revision that its process was started with; one with an earlier revision stops at its next safe point."""
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether its process still has an earlier revision."""
+        return self.revision != self.taken_revision
+
+
+class Revision(Wire, frozen=True):
+    """A desired state of a loop with all that it was requested with. `n` counts from 1."""
+
+    id: int
+    loop_id: int
+    n: int
+    created_at: Instant
+    created_by: str | None
+    reason: str | None
+    """In the words of the person who made it."""
+    restores: int | None
+    """The earlier revision whose content it has, if it was made by a rollback."""
+    spec: LoopSpec
 
 
 class Increment(Wire, frozen=True):
@@ -317,6 +341,8 @@ class Iteration(Wire, frozen=True):
     started_at: Instant
     decided_at: Instant | None
     ended_at: Instant | None
+    revision: int = 1
+    """The revision of the loop's desired state that it ran with."""
 
 
 class Observation(Wire, frozen=True):

@@ -89,6 +89,18 @@ class LoopPage(Wire, frozen=True):
     """The service is stopping: loops end after their current steps and continue at the next start."""
 
 
+class RevisionLine(Wire, frozen=True):
+    """A revision in a list."""
+
+    n: int
+    created_at: Instant
+    created_by: str | None
+    reason: str | None
+    restores: int | None
+    changed: list[str]
+    """What differs from the revision before: names of settings, and paths of files. `desired_state` is the text."""
+
+
 class LoopDetail(Wire, frozen=True):
     """One loop with its process, open prompts and last iteration."""
 
@@ -99,6 +111,8 @@ class LoopDetail(Wire, frozen=True):
     queued: Queued | None = None
     draining: bool = False
     model_wait: ModelWait | None = None
+    revision: RevisionLine | None = None
+    """The revision of its desired state that is in force."""
 
 
 class Deleted(Wire, frozen=True):
@@ -193,3 +207,14 @@ class WholeText(Wire, frozen=True):
 
     digest: str
     text: str
+
+
+class RevisionPage(Wire, frozen=True):
+    """Revisions, newest first."""
+
+    loop: str
+    """The name of the loop."""
+    in_force: int
+    revisions: list[RevisionLine]
+    more: int | None
+    """The `before` of the next page, if there is one."""

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from ftl2_enterprise.protocol.loops.hosts import LONGEST_KEY, MOST_KEYS, HostKeys, TargetMatch, TrustResult
-from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopSpec, Prompt
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopSpec, Prompt, Revision
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyQuestion
 from ftl2_enterprise.protocol.loops.replies import (
     ActionPage,
@@ -23,6 +23,7 @@ from ftl2_enterprise.protocol.loops.replies import (
     PromptDetail,
     PromptLine,
     ResourceLine,
+    RevisionPage,
     RuleDetail,
     RuleInfo,
     WholeText,
@@ -59,6 +60,46 @@ class SubmitLoop(Request[Loop], frozen=True, tag="loop.submit"):
         """Raises Problem(invalid) for a value outside its limits, here and in the service."""
         check_spec(self.spec)
         check_files(self.files)
+
+
+class UpdateLoop(Request[Loop], frozen=True, tag="loop.update"):
+    """Change the desired state of a loop: the next revision is in force at once. Paths are absolute.
+
+    No action of the earlier revision begins any more; one that has begun ends first.
+    """
+
+    access: ClassVar[Access] = Access.OPERATE
+    writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
+
+    loop: Reference
+    spec: LoopSpec
+    """The complete specification, with the name of the loop."""
+    based_on: RowId
+    """The number of the revision that is changed. Refused if another one is in force."""
+    reason: Annotated[str, Meta(max_length=2000)] | None = None
+    files: list[SentFile] = []
+    """As of `SubmitLoop`."""
+
+    def __post_init__(self) -> None:
+        """Raises Problem(invalid) for a value outside its limits, here and in the service."""
+        check_spec(self.spec)
+        check_files(self.files)
+
+
+class RollbackLoop(Request[Loop], frozen=True, tag="loop.rollback"):
+    """Make a revision with the content of an earlier one, as by `UpdateLoop`."""
+
+    access: ClassVar[Access] = Access.OPERATE
+    writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
+
+    loop: Reference
+    to: RowId
+    """The number of the earlier revision."""
+    based_on: RowId
+    """The number of the revision that is replaced. Refused if another one is in force."""
+    reason: Annotated[str, Meta(max_length=2000)] | None = None
 
 
 class StartLoop(Request[Loop], frozen=True, tag="loop.start"):
@@ -244,6 +285,29 @@ class ShowLoop(Request[LoopDetail], frozen=True, tag="loop.show"):
     loop: Reference
 
 
+class ListRevisions(Request[RevisionPage], frozen=True, tag="loop.revisions"):
+    """The revisions of a loop's desired state, newest first."""
+
+    loop: Reference
+    before: RowId | None = None
+    limit: PageSize = 50
+
+
+class GetRevision(Request[Revision], frozen=True, tag="loop.revision"):
+    """One revision of a loop's desired state, with its text, its settings and the digests of its files."""
+
+    loop: Reference
+    n: RowId
+
+
+class GetRevisionFile(Request[SentFile], frozen=True, tag="loop.revision-file"):
+    """A file of a revision, with its content."""
+
+    loop: Reference
+    n: RowId
+    path: Path
+
+
 class GetHistory(Request[History], frozen=True, tag="loop.history"):
     """The last iterations of a loop, or those before `before`."""
 
@@ -367,6 +431,11 @@ class ListResources(Request[list[ResourceLine]], frozen=True, tag="resource.list
 
 VERBS = (
     SubmitLoop,
+    UpdateLoop,
+    RollbackLoop,
+    ListRevisions,
+    GetRevision,
+    GetRevisionFile,
     ListLoops,
     ShowLoop,
     StartLoop,

@@ -36,7 +36,7 @@ from ftl2_enterprise.render.view import ViewContent
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
-    from ftl2_enterprise.protocol.loops.replies import LoopDetail
+    from ftl2_enterprise.protocol.loops.replies import LoopDetail, RevisionLine
     from ftl2_enterprise.protocol.service.verbs import FreezeRecord
     from ftl2_enterprise.render.view import ViewReader
 
@@ -76,6 +76,8 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
         shown.append(_fact("process", _process(detail, now)))
     shown.append(_fact("done", _done(loop)))
     shown.append(_fact("submitted", _submitted(loop, now)))
+    if detail.revision is not None and detail.revision.n > 1:
+        shown.append(_fact("revision", _revision(detail.revision, now)))
     if loop.crashes:
         within = f" in the last {duration(seconds_between(loop.crashes_since, now))}" if loop.crashes_since else ""
         shown.append(_fact("crashes", f"{loop.crashes}{within}"))
@@ -170,6 +172,13 @@ def _submitted(loop: Loop, now: Instant) -> str:
     by = f" by {person(loop.submitted_by)}" if loop.submitted_by else ""
     ended = f"; ended {ago(loop.ended_at, now)}" if loop.ended_at is not None else ""
     return f"{moment(loop.created_at)}{by}{ended}"
+
+
+def _revision(revision: RevisionLine, now: Instant) -> str:
+    by = f" by {person(revision.created_by)}" if revision.created_by else ""
+    restores = f", as revision {revision.restores}" if revision.restores is not None else ""
+    reason = f": {one_line(revision.reason)}" if revision.reason else ""
+    return f"{revision.n}{restores}, {ago(revision.created_at, now)}{by}{reason}"
 
 
 def _next(reader: ViewReader, detail: LoopDetail) -> list[Line]:

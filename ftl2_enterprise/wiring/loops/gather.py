@@ -20,6 +20,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowPolicy,
     ShowRule,
     SubmitLoop,
+    UpdateLoop,
 )
 from ftl2_enterprise.wiring.loops import readings
 
@@ -48,7 +49,12 @@ def prepares(read: ReadFiles) -> dict[Verb, Prepare]:
         files = [file for file in request.files if file.path in spec.files]
         return msgspec.structs.replace(request, spec=spec, files=files)
 
-    return {SubmitLoop: submit}
+    async def update(request: UpdateLoop) -> UpdateLoop:
+        spec = await read(readings.SUBMIT, SubmitLoop(spec=request.spec, files=request.files))
+        files = [file for file in request.files if file.path in spec.files]
+        return msgspec.structs.replace(request, spec=spec, files=files)
+
+    return {SubmitLoop: submit, UpdateLoop: update}
 
 
 def gathers(read: ReadFiles) -> dict[Verb, Gather]:

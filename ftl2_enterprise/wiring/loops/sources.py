@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.adapters.deciders.manifest import literal_secrets
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.source_files import ON_DISK, SentFiles, SourceFiles
-from ftl2_enterprise.loops.rows import loop_files
+from ftl2_enterprise.loops.rows import loop_files, revisions as revision_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,9 @@ def sent(files: Sequence[SentFile]) -> SentFiles:
 
 def of_loop(tx: Tx, loop: Loop) -> SourceFiles:
     """The files that are stored with the loop; others are on the disk."""
-    return SentFiles(loop_files.get_files(tx, loop.id)) if loop.spec.files else ON_DISK
+    if not loop.spec.files:
+        return ON_DISK
+    return SentFiles(loop_files.get_files(tx, revision_rows.get_revision(tx, loop.id, loop.revision).id))
 
 
 def digests(files: Sequence[SentFile], used: set[str], redactor: Redactor) -> Mapping[str, str]:

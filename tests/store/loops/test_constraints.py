@@ -160,6 +160,8 @@ BROKEN: dict[str, list[str]] = {
     "hosts_name_given": ["UPDATE hosts SET name = ''"],
     "hosts_port_range": ["UPDATE hosts SET ansible_port = 0", "UPDATE hosts SET ansible_port = 65536"],
     "loop_files_path_absolute": ["UPDATE loop_files SET path = 'hosts.yaml'", "UPDATE loop_files SET path = ''"],
+    "loop_revisions_n_from_1": ["UPDATE loop_revisions SET n = 0"],
+    "loop_revisions_restores_earlier": ["UPDATE loop_revisions SET restores = 1"],
     "resources_name_given": ["UPDATE resources SET name = ''"],
     "rule_results_fired_when_matched": ["UPDATE rule_results SET matched = 0, fired = 1"],
     "rule_results_success_when_fired": ["UPDATE rule_results SET fired = 0, success = 1"],
@@ -230,9 +232,14 @@ TWICE: dict[str, tuple[str, str]] = {
         "INSERT INTO hosts (loop_id, name, state, created_at, updated_at) "
         "SELECT loop_id, name, state, 1, 1 FROM hosts",
     ),
-    "loop_files.loop_id, loop_files.path": (
+    "loop_files.revision_id, loop_files.path": (
         "",
-        "INSERT INTO loop_files (loop_id, path, content_digest) SELECT loop_id, path, content_digest FROM loop_files",
+        "INSERT INTO loop_files (loop_id, revision_id, path, content_digest) "
+        "SELECT loop_id, revision_id, path, content_digest FROM loop_files",
+    ),
+    "loop_revisions.loop_id, loop_revisions.n": (
+        "",
+        "INSERT INTO loop_revisions (loop_id, n, created_at, spec) SELECT loop_id, n, 1, spec FROM loop_revisions",
     ),
     "resources.loop_id, resources.name": (
         "",

@@ -26,6 +26,7 @@ from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
     prompts as prompt_rows,
     providers as provider_rows,
+    revisions as revision_rows,
     rules as rule_rows,
 )
 from ftl2_enterprise.loops.rows.model_queue import CallWaits
@@ -155,7 +156,8 @@ def one_of_each(tx: Tx, name: str = "web") -> Iteration:
     request_approval(tx, iteration, prompt_rows.get_prompt(tx, ask(tx, iteration)))
     host_rows.upsert_host(tx, loop.id, "web1", ansible_host="127.0.0.1", ansible_port=22)
     host_rows.upsert_resource(tx, loop.id, "disk1", {"size": 3})
-    loop_file_rows.add_files(tx, loop.id, {"/srv/hosts.yaml": "web: {hosts: {web1: }}"})
+    revision = revision_rows.get_revision(tx, loop.id, 1)
+    loop_file_rows.add_files(tx, loop.id, revision.id, {"/srv/hosts.yaml": "web: {hosts: {web1: }}"})
     rule_rows.insert_rule_result(
         tx, iteration, rule_name="restart", rule_digest="d", matched=True, fired=True, success=None, detail=None
     )

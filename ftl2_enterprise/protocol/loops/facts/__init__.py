@@ -62,6 +62,7 @@ from ftl2_enterprise.protocol.loops.facts.loop import (
     LoopRetried,
     LoopStarted,
     LoopStopped as LoopStopped,
+    LoopUpdated,
     loop_subject as loop_subject,
 )
 from ftl2_enterprise.protocol.loops.facts.models import (
@@ -93,6 +94,7 @@ FACTS = declare(
     LoopHurried,
     LoopDue,
     LoopRetried,
+    LoopUpdated,
     LoopStarted,
     LoopAsked,
     LoopAnswered,

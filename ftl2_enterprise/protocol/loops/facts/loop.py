@@ -84,6 +84,21 @@ class LoopDue(Fact, frozen=True, tag="loop.due"):
     """When it is due: now, or at its turn after a freeze that ends gradually."""
 
 
+class LoopUpdated(Fact, frozen=True, tag="loop.updated"):
+    """The desired state of a loop was changed: another revision is in force. Nothing begins with the earlier one."""
+
+    wakes: ClassVar[bool] = True
+
+    revision: int
+    """The revision in force."""
+    was: int
+    """The revision that was in force before."""
+    restores: int | None = None
+    """The earlier revision whose content it has, if it was made by a rollback."""
+    reason: str | None = None
+    """In the words of the person who made it."""
+
+
 class LoopRetried(Fact, frozen=True, tag="loop.retried"):
     """A loop that had failed or was blocked is pending again."""
 

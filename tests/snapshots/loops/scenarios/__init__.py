@@ -9,6 +9,7 @@ from tests.snapshots.loops.scenarios.lists import LOOPS_VIEW
 from tests.snapshots.loops.scenarios.narration import NARRATION, WATCHED
 from tests.snapshots.loops.scenarios.policy import POLICY
 from tests.snapshots.loops.scenarios.prompts import PROMPT, PROMPTS_VIEW
+from tests.snapshots.loops.scenarios.revisions import REVISIONS_VIEW
 from tests.snapshots.loops.scenarios.why import ATTENTION_VIEW, WHY_VIEW
 from tests.snapshots.scenario import Scenario
 
@@ -25,6 +26,7 @@ GOLDEN = {
     "hosts_view": HOSTS_VIEW,
     "host_keys": HOST_KEYS,
     "resources_view": RESOURCES_VIEW,
+    "revisions_view": REVISIONS_VIEW,
     "prompt": PROMPT,
     "narration": NARRATION,
     "watched": WATCHED,

@@ -230,7 +230,7 @@ def test_submit_creates_a_loop(db: Store) -> None:
     )  # fmt: skip
     with pytest.raises(Problem, match="a loop with that name exists") as refused:
         do(db, verbs.SubmitLoop(spec=spec("web")))
-    assert refused.value.hint == "choose another name, or first `ftl2ctl cancel web` and `ftl2ctl delete web`"
+    assert refused.value.hint == ("`ftl2ctl update web -f FILE` changes its desired state; or choose another name")
     with db.write() as tx, pytest.raises(Problem, match="a loop with that name exists") as refused:
         # In the foreground, where one of the service cannot be resumed.
         loop_rows.create_loop(tx, spec("web"))

@@ -1,0 +1,45 @@
+"""`rollback`: put an earlier revision of the desired state in force again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, Example
+from ftl2_enterprise.core.problem import conflict
+from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
+from ftl2_enterprise.ctl.loops.revision_values import REASON, number_of, reason_of
+from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, RollbackLoop, ShowLoop
+from ftl2_enterprise.render.loops import revisions
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.ctl.session import CtlSession
+
+
+def run(session: CtlSession, given: GivenValues) -> int:
+    """Put it in force, and show what has changed."""
+    loop = session.call(ShowLoop(loop=given.text("loop"))).loop
+    if loop.revision == 1 and not given.has("revision"):
+        raise conflict(
+            f"cannot roll back {loop.name}: it has one revision only", f"see `{session.command('revisions LOOP')}`"
+        )
+    to = number_of(given, "revision", loop.revision - 1)
+    ref = str(loop.id)
+    now = session.call(RollbackLoop(loop=ref, to=to, based_on=loop.revision, reason=reason_of(given)))
+    if session.wants_json:
+        session.document(now)
+        return 0
+    session.print(revisions.difference_lines(revisions.between(session, ref, loop.revision, now.revision)))
+    session.print(revisions.changed_line(now, loop.revision))
+    return 0
+
+
+COMMAND = Command(
+    summary="Put an earlier revision of a desired state in force again, as a new one.",
+    group=LOOPS,
+    run=run,
+    verbs=(RollbackLoop, ShowLoop, GetRevision, GetRevisionFile),
+    arguments=(LOOP, Argument("revision", NUMBER, "Number of the revision; by default the previous.", optional=True)),
+    options=(REASON,),
+    examples=(Example("rollback web"), Example("rollback web 3 --reason 'the port was wrong'")),
+)

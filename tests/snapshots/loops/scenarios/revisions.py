@@ -1,0 +1,44 @@
+"""Scenarios of the revisions of desired states."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
+from ftl2_enterprise.protocol.loops.replies import RevisionLine, RevisionPage
+from ftl2_enterprise.protocol.loops.verbs import ListRevisions
+from ftl2_enterprise.render.loops import revisions
+from tests.snapshots.scenario import Scenario
+from tests.support.data import awkward, builders
+from tests.support.data.builders import ago
+
+PAGE = RevisionPage(
+    loop="web",
+    in_force=3,
+    revisions=[
+        RevisionLine(
+            n=3, created_at=ago(60), created_by="ann", reason=awkward.CONTROL, restores=1, changed=["max_cost"]
+        ),
+        RevisionLine(
+            n=2, created_at=ago(7200), created_by=awkward.WIDE, reason=None, restores=None,
+            changed=["desired_state", "/srv/motd"],
+        ),
+        RevisionLine(n=1, created_at=ago(90_000), created_by=None, reason=None, restores=None, changed=[]),
+    ],
+    more=None,
+)  # fmt: skip
+DIFF = "--- /srv/motd (1)\n+++ /srv/motd (2)\n@@ -1 +1 @@\n-a\n+\x1b[31mb"
+CHANGES = revisions.Difference(
+    texts=[
+        revisions.FileChange(path="/srv/motd", diff=DIFF),
+        revisions.FileChange(path="/srv/large", diff=""),
+    ],
+    settings=[revisions.SettingChange(name="max_cost", before=None, after=0.5)],
+)
+PAUSED = builders.loop("web", state=LoopState.PAUSED, desired=Desired.PAUSE, revision=2, taken_revision=2)
+RUNNING = builders.loop("web", revision=2, taken_revision=1)
+RESTING = builders.loop("web", state=LoopState.RESTING, next_run_at=ago(0), revision=2, taken_revision=2)
+REVISIONS_VIEW = [
+    Scenario("list", lambda r: revisions.revisions_view(r, loop="web"), {ListRevisions: PAGE}, has_json=True),
+    Scenario("a difference", lambda _: revisions.difference_lines(CHANGES), has_colour=True),
+    Scenario("no difference", lambda _: revisions.difference_lines(revisions.Difference(texts=[], settings=[]))),
+    Scenario("in force", lambda _: [revisions.changed_line(one, 1) for one in (PAUSED, RUNNING, RESTING)]),
+]
