@@ -131,7 +131,7 @@ def test_a_process_that_cannot_run_the_earlier_one_does_not_fail_the_loop(db: St
     with db.write() as tx:
         loop, generation, _ = acting_loop(tx)
         update(tx, held_by_this_process(tx, loop.id))
-        assert end_units.refuse(tx, loop.id, generation, reason="no").state is LoopState.PAUSED
+        assert end_units.refuse(tx, loop.id, generation, reason="no", delay=60.0).state is LoopState.PAUSED
 
 
 @pytest.mark.parametrize("recorded", [True, False])
