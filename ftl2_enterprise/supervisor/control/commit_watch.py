@@ -78,9 +78,8 @@ class Commits:
         if not self._news and found is not None and found == self._known:
             self._arm(CHECK_EVERY)
             return
-        if not self._news:
-            # Of another process, which gave no notice.
-            self._count += 1
+        # Also after a notice: another process, which gives none, may have committed since.
+        self._count += 1
         self._news, self._known = False, found
         self._last = asyncio.get_running_loop().time()
         _wake(list(self._waiting))

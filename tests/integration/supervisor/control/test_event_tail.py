@@ -59,6 +59,24 @@ async def test_many_followers_read_a_commit_once(store: Store, monkeypatch: pyte
     version.close()
 
 
+async def test_a_commit_without_a_notice_between_a_notice_and_its_ring_is_read(store: Store) -> None:
+    version = store.commit_counter()
+    commits = Commits(version)
+    tail = EventTail(store, commits)
+    waiting = asyncio.create_task(commits.wait(commits.count))
+    await asyncio.sleep(0)
+    write(store, "note:1")
+    commits.notify()
+    # A watch that begins now reads it before the others are woken.
+    assert len((await tail.after(0, None)).events) == 1
+    write(store, "note:2")
+    async with asyncio.timeout(20):
+        await waiting
+    assert [one.subject for one in (await tail.after(1, None)).events] == ["note:2"]
+    commits.close()
+    version.close()
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.integers(1, 12), st.integers(0, 4).map(lambda who: -1 - who)), max_size=40))
 def test_every_follower_gets_every_event_once(tmp_path_factory: pytest.TempPathFactory, steps: list[int]) -> None:
