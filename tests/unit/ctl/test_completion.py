@@ -53,7 +53,7 @@ def words_for(text: str, *, in_shell: bool = True) -> list[str]:
     ("text", "words"),
     [
         ("pau", ["pause"]),
-        ("re", ["resume", "retry", "resources", "reload", "reject"]),
+        ("re", ["resume", "retry", "resources", "reload", "reject", "revisions"]),
         ("rules", ["rules"]),
         ("rules ", ["list", "show", "enable", "disable"]),
         ("rules e", ["enable"]),
