@@ -17,7 +17,7 @@ from ftl2_enterprise.loops.rows import (
     revisions as revision_rows,
 )
 from ftl2_enterprise.loops.units import revisions as revision_units
-from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, Revision
+from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopSpec, Revision
 from ftl2_enterprise.protocol.loops.replies import RevisionLine, RevisionPage
 from ftl2_enterprise.protocol.loops.revision_changes import changed_files, changed_settings
 from ftl2_enterprise.protocol.loops.sent_files import SentFile
@@ -45,6 +45,11 @@ def update_loop(tx: Tx, request: UpdateLoop) -> Loop:
             f"cannot update {loop.name}: nothing would change",
             f"`ftl2ctl update {shlex.quote(loop.name)} -f FILE` takes another manifest",
         )
+    if (lost := _lost_file(loop.spec, spec)) is not None:
+        raise conflict(
+            f"cannot update {loop.name}: it has the file {lost}, which was not sent",
+            "update it as a user who may read the file, or change the text so that it does not need it",
+        )
     loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason)
     loop_file_rows.add_files(tx, loop.id, revision_id, {file.path: file.content for file in request.files})
     return loop
@@ -58,6 +63,8 @@ def rollback_loop(tx: Tx, request: RollbackLoop) -> Loop:
     if request.to == loop.revision:
         raise conflict(f"cannot roll back {loop.name}: the revision {request.to} is in force", _list(loop))
     spec = msgspec.structs.replace(found.spec, name=loop.name)
+    if not changed_settings(loop.spec, spec) and not changed_files(loop.spec, spec):
+        raise conflict(f"cannot roll back {loop.name}: nothing would change", _list(loop))
     loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason, restores=request.to)
     loop_file_rows.copy_files(tx, loop.id, found.id, revision_id)
     return loop
@@ -112,6 +119,15 @@ def get_revision_file(tx: Tx, request: GetRevisionFile, children: Table) -> Sent
             "only files that were sent are stored",
         )
     return SentFile(path=request.path, content=content)
+
+
+def _lost_file(before: LoopSpec, after: LoopSpec) -> str | None:
+    """A stored file that the new revision would lack, although it needs the same files."""
+    if any(
+        getattr(before, name) != getattr(after, name) for name in ("desired_state", "source", "inventory", "policy")
+    ):
+        return None
+    return next((path for path in sorted(before.files) if path not in after.files), None)
 
 
 def _changeable(tx: Tx, ref: str, based_on: int, verb: str) -> Loop:

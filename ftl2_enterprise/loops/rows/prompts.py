@@ -59,7 +59,11 @@ _LAST_END = Prepared(
     select(func.max(iterations.c.run)).where(
         iterations.c.loop_id == bindparam("of"),
         iterations.c.run < bindparam("before"),
-        or_(*(iterations.c.outcome == outcome for outcome in _NEEDS_A_PERSON)),
+        or_(
+            # What was open then was withdrawn by the person who changed the desired state.
+            iterations.c.revision < select(loops.c.revision).where(loops.c.id == bindparam("of")).scalar_subquery(),
+            *(iterations.c.outcome == outcome for outcome in _NEEDS_A_PERSON),
+        ),
     )
 )
 
@@ -175,7 +179,8 @@ def run_of_prompt(tx: Tx, prompt: Prompt) -> int:
 def run_by_person(tx: Tx, loop_id: int) -> int:
     """The last run of the loop that a user started.
 
-    A continuous loop starts the next run after its rest; every other run is started by `submit`, `start` or `retry`.
+    A continuous loop starts the next run after its rest; every other run is started by `submit`, `start` or `retry`,
+    or by a change of the desired state.
     """
     row = _NOW.first(tx, {"row_id": loop_id})
     if row is None:

@@ -150,7 +150,8 @@ def _diff(before: str, after: str, path: str, names: tuple[str, str]) -> str:
     found = difflib.unified_diff(
         before.splitlines(), after.splitlines(), fromfile=named[0], tofile=named[1], lineterm=""
     )
-    return "\n".join(found)
+    # Nothing is found if lines end differently, as in CR LF, or if the last one has no end.
+    return "\n".join(found) or f"--- {named[0]}\n+++ {named[1]}\n only the ends of lines differ"
 
 
 def difference_lines(found: Difference) -> list[Line]:

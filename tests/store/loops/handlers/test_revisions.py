@@ -76,6 +76,25 @@ def test_a_rollback_makes_a_revision_with_the_content_of_an_earlier_one(db: Stor
     assert read(db, GetRevisionFile(loop="web", n=3, path=FILE)).content == "one"
 
 
+def test_a_rollback_that_changes_nothing_is_refused(db: Store) -> None:
+    loop = submitted(db)
+    do(db, update(loop))
+    do(db, RollbackLoop(loop="web", to=1, based_on=2))
+    with pytest.raises(Problem, match="cannot roll back web: nothing would change"):
+        do(db, RollbackLoop(loop="web", to=1, based_on=3))
+
+
+def test_a_stored_file_that_was_not_sent_is_not_lost(db: Store) -> None:
+    """As of a user who may not read it: the service would read it, or refuse to, at the next start of the loop."""
+    loop = submitted(db)
+    without = msgspec.structs.replace(loop.spec, files={}, interval=5.0)
+    with pytest.raises(Problem, match=f"cannot update web: it has the file {FILE}, which was not sent"):
+        do(db, UpdateLoop(loop="web", spec=without, based_on=1))
+    # Another text may need other files.
+    changed = msgspec.structs.replace(without, desired_state="another text")
+    assert do(db, UpdateLoop(loop="web", spec=changed, based_on=1)).revision == 2
+
+
 def test_the_list_has_pages(db: Store) -> None:
     loop = submitted(db)
     for interval in (5.0, 6.0):

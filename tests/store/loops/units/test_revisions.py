@@ -9,6 +9,7 @@ import pytest
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.end_reason import Why
+from ftl2_enterprise.loops.engine import prompting
 from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -34,6 +35,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     IterationOutcome,
     Loop,
     LoopState,
+    Mode,
     Outcome,
     PromptState,
 )
@@ -175,3 +177,22 @@ def test_iterations_have_the_revision_that_their_process_took_up(db: Store) -> N
         update(tx, loop_rows.get_loop(tx, iteration.loop_id))
         claim_units.claim(tx, iteration.loop_id, lease.current())
         assert loop_rows.insert_iteration(tx, iteration.loop_id, 2).revision == 2
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_question_that_was_open_is_asked_again(db: Store, mode: Mode) -> None:
+    """What was not answered is no answer of the revision that follows: not even its default is."""
+    with db.write() as tx:
+        iteration = begun_iteration(tx)
+        ask(tx, iteration)
+        loop = loop_rows.get_loop(tx, iteration.loop_id)
+        loop_rows.change_loop(tx, loop.id, owner=None, mode=mode, managed=True)
+        update(tx, loop_rows.get_loop(tx, loop.id))
+        generation = claim_units.claim(tx, loop.id, lease.current())
+        for run in (2, 3):
+            run_units.start_run(tx, loop.id, generation, run=run, resumed=False, max_iterations=10)
+            loop_rows.insert_iteration(tx, loop.id, run)
+            assert prompting.answers(tx, loop.id)[0] == []
+            iteration = loop_rows.open_iteration(tx, loop.id)
+            assert iteration is not None
+            run_units.end_iteration(tx, iteration, generation, IterationOutcome.ACTED)
