@@ -52,10 +52,10 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> list[int]:
         _directory(listening.parent, SOCKET_MODE, "listen in", "give another --socket")
     if not is_given:
         _check_socket(listening)
-    pid, lock = _locked(lock_path(str(database)))
+    lock = _locked(lock_path(str(database)))
     if lock is None:
         raise conflict(
-            f"cannot serve the database {database}: the service of {_process(pid)} has it",
+            f"cannot serve the database {database}: the service of {_holder(lock_path(str(database)))} has it",
             "control that one with `ftl2ctl`, or give another --db",
         )
     # Clients that know the database find its service by this path.
@@ -125,13 +125,18 @@ def _refused(path: Path, doing: str, error: OSError, hint: str) -> Problem:
     return unavailable(f"cannot {doing} {path}: {(error.strerror or 'failed').lower()}", hint)
 
 
-def _locked(path: str) -> tuple[int | None, int | None]:
-    """The descriptor of the lock as the second value; without it, the pid of the process that has it, or 0."""
+def _locked(path: str) -> int | None:
+    """The descriptor of the lock; None if another process has it."""
     try:
-        held = lockfile.hold(path)
+        return lockfile.hold(path)
     except OSError as error:
         raise _refused(Path(path), "make the lock file", error, "check its mode and owner") from error
-    return (lockfile.holder(path), None) if held is None else (None, held)
+
+
+def _holder(path: str) -> str:
+    """The process that has the lock, in words."""
+    pid = lockfile.holder(path)
+    return f"process {pid}" if pid else "another process"
 
 
 def _note(lock: int, text: str) -> None:
@@ -146,10 +151,10 @@ def _logs_held(directory: Path, database: Path) -> int:
     The logs of a database that is still there are not mixed with those of another one either.
     """
     path = directory / LOG_LOCK
-    pid, lock = _locked(str(path))
+    lock = _locked(str(path))
     if lock is None:
         raise conflict(
-            f"cannot keep logs in {directory}: the service of {_process(pid)} keeps its own there", LOG_HINT
+            f"cannot keep logs in {directory}: the service of {_holder(str(path))} keeps its own there", LOG_HINT
         )
     noted = Path(os.fsdecode(os.pread(lock, LONGEST_PATH, 0)))
     if noted.is_file() and not (database.exists() and noted.samefile(database)):
@@ -160,10 +165,6 @@ def _logs_held(directory: Path, database: Path) -> int:
         )
     _note(lock, str(database))
     return lock
-
-
-def _process(pid: int | None) -> str:
-    return f"process {pid}" if pid else "another process"
 
 
 def _check_socket(path: Path) -> None:

@@ -147,6 +147,23 @@ LABEL = Option(
     value="KEY=VALUE",
     many=True,
 )
+OF_SERVED_LOOPS = (
+    REMEDIATION,
+    POLICY,
+    ENVIRONMENT,
+    LABEL,
+    RULES_DIR,
+    SECRET,
+    DECIDER,
+    MODEL,
+    MAX_COST,
+    MAX_TOKENS,
+    MAX_ITERATIONS,
+    MAX_ASK_DELAY,
+    ACTION_TIMEOUT,
+    PROMPT_TIMEOUT,
+)
+"""What can be chosen for a loop of the service when it is submitted, and changed later."""
 
 
 def absolute(given: GivenValues, option: str) -> str | None:

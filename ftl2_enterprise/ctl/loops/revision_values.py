@@ -1,4 +1,4 @@
-"""Values of the commands about revisions."""
+"""What the commands about revisions share: values that they take, and how they show a change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import TEXT, Option
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.render.loops import revisions
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.ctl.session import CtlSession
+    from ftl2_enterprise.protocol.loops.nouns import Loop
 
 LONGEST_REASON = 2000
 HIGHEST = 2**63 - 1
@@ -29,3 +32,13 @@ def number_of(given: GivenValues, name: str, default: int) -> int:
     if not 1 <= number <= HIGHEST:
         raise invalid(f"cannot take {number} for the number of a revision", "revisions are numbered from 1")
     return number
+
+
+def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
+    """Show what the new revision changed, and when the loop takes it up."""
+    if session.wants_json:
+        session.document(now)
+        return
+    found = revisions.between(session, str(now.id), before.revision, now.revision)
+    session.print(revisions.difference_lines(found))
+    session.print(revisions.changed_line(now, before.revision))

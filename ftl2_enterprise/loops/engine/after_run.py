@@ -59,5 +59,10 @@ def after_run(
         return LoopEnd(fact=ENDS[outcome])
     if outcome in {Outcome.CONVERGED, Outcome.UNAPPROVED, Outcome.DRIFTED}:
         return LoopRest(delay=jittered(interval, jitter=jitter, random=random), failures=0)
+    return rest_after_failure(failures, interval=interval, jitter=jitter, cap=cap, random=random)
+
+
+def rest_after_failure(failures: int, *, interval: float, jitter: float, cap: float, random: float) -> LoopRest:
+    """How long a continuous loop rests after a run that did not converge; `failures` are those before it."""
     delay = exponential(failures + 1, base=interval, cap=max(cap, interval))
     return LoopRest(delay=jittered(delay, jitter=jitter, random=random), failures=failures + 1)

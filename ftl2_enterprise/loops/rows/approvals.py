@@ -210,19 +210,26 @@ def void_unused(tx: Tx, loop_id: int, reason: str) -> None:
 
 def withdraw(tx: Tx, loop_id: int, reason: str) -> None:
     """Record that what people have decided counts no more, unless its actions have begun or it has ended."""
-    for request in _APPROVALS.all(_REJECTED.rows(tx, {"of": loop_id})):
-        transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.VOIDED, reason=reason)
-        _emit(tx, request, ApprovalVoided, reason=reason)
+    for request in _rejected(tx, loop_id):
+        _void_rejection(tx, request, reason)
     void_unused(tx, loop_id, reason)
 
 
 def forget_rejections(tx: Tx, loop_id: int) -> None:
     """Let the loop ask again about everything that people have rejected."""
-    for request in _APPROVALS.all(_REJECTED.rows(tx, {"of": loop_id})):
-        who = (tx.actor or "a person").partition(" (")[0]
-        reason = f"{request.reason}; then {who} had the loop run again"
-        transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.VOIDED, reason=reason)
-        _emit(tx, request, ApprovalVoided, reason=reason)
+    who = (tx.actor or "a person").partition(" (")[0]
+    for request in _rejected(tx, loop_id):
+        _void_rejection(tx, request, f"{request.reason}; then {who} had the loop run again")
+
+
+def _rejected(tx: Tx, loop_id: int) -> list[ApprovalRequest]:
+    return _APPROVALS.all(_REJECTED.rows(tx, {"of": loop_id}))
+
+
+def _void_rejection(tx: Tx, request: ApprovalRequest, reason: str) -> None:
+    """As `void`, of a request that ended when it was rejected."""
+    transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.VOIDED, reason=reason)
+    _emit(tx, request, ApprovalVoided, reason=reason)
 
 
 def use(tx: Tx, request: ApprovalRequest, iteration_id: int, approved_by: Sequence[str]) -> None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Iteration
 
 LOST = "its process ended while it ran"
-SUPERSEDED = run_units.SUPERSEDED
 
 
 def request(tx: Tx, loop: Loop, desired: Desired) -> None:
@@ -66,6 +65,13 @@ def lose(tx: Tx, iteration: Iteration) -> None:
     action_units.lose_actions(tx, iteration, reason=LOST)
 
 
+def close_iteration(tx: Tx, loop: Loop, outcome: IterationOutcome, *, reason: str) -> None:
+    """End the open iteration, if any, of a loop that has no process any more, with its prompts and actions."""
+    iteration = loop_rows.open_iteration(tx, loop.id)
+    if iteration is not None:
+        run_units.give_up(tx, iteration, loop.generation, outcome=outcome, lost=LOST, reason=reason)
+
+
 def pause(tx: Tx, loop: Loop, *, reason: str) -> None:
     """Pause the loop; it keeps its open iteration until it is resumed."""
     loop_rows.move_loop(tx, loop.id, loop.generation, LoopPaused(outcome=None, reason=reason), reason=reason)
@@ -78,12 +84,8 @@ def supersede(tx: Tx, loop: Loop) -> Loop:
     """
     if not loop.is_superseded:
         return loop
-    iteration = loop_rows.open_iteration(tx, loop.id)
-    if iteration is not None:
-        run_units.give_up(
-            tx, iteration, loop.generation, outcome=IterationOutcome.INTERRUPTED, lost=LOST, reason=SUPERSEDED
-        )
-    approval_rows.withdraw(tx, loop.id, SUPERSEDED)
+    close_iteration(tx, loop, IterationOutcome.INTERRUPTED, reason=run_units.SUPERSEDED)
+    approval_rows.withdraw(tx, loop.id, run_units.SUPERSEDED)
     values: dict[str, Any] = {
         "taken_revision": loop.revision, "condition": Condition.UNKNOWN, "check": None, "audited_at": None,
         "next_observations": [], "failures": 0, "failed_iterations": 0, "rule_streak": 0, "updated_at": tx.now,
@@ -92,18 +94,14 @@ def supersede(tx: Tx, loop: Loop) -> Loop:
         values |= {"next_run_at": tx.now, "restart_at": None}
     loop_rows.change_loop(tx, loop.id, **values)
     if loop.state in {LoopState.RUNNING, LoopState.WAITING}:
-        pause(tx, loop, reason=SUPERSEDED)
+        pause(tx, loop, reason=run_units.SUPERSEDED)
     return loop_rows.get_loop(tx, loop.id)
 
 
 def cancel(tx: Tx, loop: Loop) -> None:
     """Cancel the loop and close its open iteration, prompts and actions."""
     reason = "cancelled on request"
-    iteration = loop_rows.open_iteration(tx, loop.id)
-    if iteration is not None:
-        run_units.give_up(
-            tx, iteration, loop.generation, outcome=IterationOutcome.INTERRUPTED, lost=LOST, reason=reason
-        )
+    close_iteration(tx, loop, IterationOutcome.INTERRUPTED, reason=reason)
     fact = LoopCancelled(outcome=Outcome.CANCELLED, reason=reason)
     loop_rows.move_loop(
         tx, loop.id, loop.generation, fact, outcome=fact.outcome, reason=fact.reason, next_run_at=None

@@ -9,7 +9,7 @@ from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
 from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits, decide_restart
 from ftl2_enterprise.loops.rows import loops as loop_rows, processes as process_rows
 from ftl2_enterprise.loops.units import runs as run_units
-from ftl2_enterprise.loops.units.desired_state import LOST, settle, supersede
+from ftl2_enterprise.loops.units.desired_state import close_iteration, settle, supersede
 from ftl2_enterprise.protocol.loops.facts import (
     LoopCrashed,
     LoopFailed,
@@ -99,9 +99,7 @@ def _note_end(
 
 def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
     """Fail the loop, and close its open iteration, prompts and actions."""
-    iteration = loop_rows.open_iteration(tx, loop.id)
-    if iteration is not None:
-        run_units.give_up(tx, iteration, loop.generation, outcome=IterationOutcome.FAILED, lost=LOST, reason=reason)
+    close_iteration(tx, loop, IterationOutcome.FAILED, reason=reason)
     fact = LoopFailed(outcome=Outcome.FAILED, reason=reason)
     loop_rows.move_loop(
         tx, loop.id, loop.generation, fact, outcome=fact.outcome, reason=fact.reason, next_run_at=None
@@ -132,11 +130,7 @@ def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str, delay: float) 
 
 
 def _postpone(tx: Tx, loop: Loop, *, reason: str, delay: float) -> None:
-    iteration = loop_rows.open_iteration(tx, loop.id)
-    if iteration is not None:
-        run_units.give_up(
-            tx, iteration, loop.generation, outcome=IterationOutcome.INTERRUPTED, lost=LOST, reason=reason
-        )
+    close_iteration(tx, loop, IterationOutcome.INTERRUPTED, reason=reason)
     run_units.start_run(
         tx, loop.id, loop.generation, run=loop.run + 1, resumed=False, max_iterations=loop.spec.max_iterations
     )

@@ -13,13 +13,13 @@ from ftl2_enterprise.adapters.hosts.local.calls import Helper
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, secrets
-from ftl2_enterprise.loops.engine.after_run import LoopRest, after_run
+from ftl2_enterprise.loops.engine.after_run import rest_after_failure
 from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.loops.units import process_end as end_units
-from ftl2_enterprise.protocol.loops.nouns import Desired, Mode, Outcome
+from ftl2_enterprise.protocol.loops.nouns import Desired
 from ftl2_enterprise.supervisor import child
 from ftl2_enterprise.supervisor.forkserver.child_start import First
 from ftl2_enterprise.supervisor.logs import log
@@ -29,7 +29,6 @@ from ftl2_enterprise.wiring.loops.warm_up import NoPrompter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
-    from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
 
@@ -117,8 +116,15 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
             raise
-        reason, delay = str(problem), _until_readable(loop, settings.section(LoopSettings))
-        journal.commit(end_units.refuse, journal.loop_id, journal.generation, reason=reason, delay=delay)
+        of_loops = settings.section(LoopSettings)
+        rest = rest_after_failure(
+            loop.failures,
+            interval=loop.spec.interval,
+            jitter=of_loops.jitter,
+            cap=of_loops.backoff_cap,
+            random=random.random(),
+        )
+        journal.commit(end_units.refuse, journal.loop_id, journal.generation, reason=str(problem), delay=rest.delay)
         return
     try:
         await process.run(engine)
@@ -128,17 +134,3 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
     finally:
         await engine.rules.close()
         await engine.modules.close()
-
-
-def _until_readable(loop: Loop, settings: LoopSettings) -> float:
-    """Seconds until a loop that cannot run as specified tries again, as after a run that did not converge."""
-    follow = after_run(
-        Outcome.NOT_CONVERGED,
-        Mode.CONTINUOUS,
-        failures=loop.failures,
-        interval=loop.spec.interval,
-        jitter=settings.jitter,
-        cap=settings.backoff_cap,
-        random=random.random(),
-    )
-    return follow.delay if isinstance(follow, LoopRest) else settings.backoff_cap

@@ -45,14 +45,15 @@ def prepares(read: ReadFiles) -> dict[Verb, Prepare]:
     async def submit(request: SubmitLoop) -> SubmitLoop:
         if request.spec.name:
             check_name(request.spec.name)
-        spec = await read(readings.SUBMIT, request)
+        return await complete(request)
+
+    async def complete[Q: (SubmitLoop, UpdateLoop)](request: Q) -> Q:
+        spec = await read(readings.SUBMIT, SubmitLoop(spec=request.spec, files=request.files))
         files = [file for file in request.files if file.path in spec.files]
         return msgspec.structs.replace(request, spec=spec, files=files)
 
     async def update(request: UpdateLoop) -> UpdateLoop:
-        spec = await read(readings.SUBMIT, SubmitLoop(spec=request.spec, files=request.files))
-        files = [file for file in request.files if file.path in spec.files]
-        return msgspec.structs.replace(request, spec=spec, files=files)
+        return await complete(request)
 
     return {SubmitLoop: submit, UpdateLoop: update}
 

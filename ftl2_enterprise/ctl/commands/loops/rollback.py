@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, Example
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
-from ftl2_enterprise.ctl.loops.revision_values import REASON, number_of, reason_of
+from ftl2_enterprise.ctl.loops.revision_values import REASON, number_of, reason_of, show_change
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, RollbackLoop, ShowLoop
-from ftl2_enterprise.render.loops import revisions
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -24,13 +23,8 @@ def run(session: CtlSession, given: GivenValues) -> int:
             f"cannot roll back {loop.name}: it has one revision only", f"see `{session.command('revisions LOOP')}`"
         )
     to = number_of(given, "revision", loop.revision - 1)
-    ref = str(loop.id)
-    now = session.call(RollbackLoop(loop=ref, to=to, based_on=loop.revision, reason=reason_of(given)))
-    if session.wants_json:
-        session.document(now)
-        return 0
-    session.print(revisions.difference_lines(revisions.between(session, ref, loop.revision, now.revision)))
-    session.print(revisions.changed_line(now, loop.revision))
+    now = session.call(RollbackLoop(loop=str(loop.id), to=to, based_on=loop.revision, reason=reason_of(given)))
+    show_change(session, loop, now)
     return 0
 
 

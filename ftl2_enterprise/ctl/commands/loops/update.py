@@ -13,7 +13,7 @@ from ftl2_enterprise.commandline.loops.desired_state import check_interval, read
 from ftl2_enterprise.commandline.loops.options import absolute
 from ftl2_enterprise.commandline.loops.sent_files import files_of
 from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
-from ftl2_enterprise.ctl.loops.revision_values import REASON, reason_of
+from ftl2_enterprise.ctl.loops.revision_values import REASON, reason_of, show_change
 from ftl2_enterprise.protocol.loops.labels import parse_labels
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, Mode
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, ShowLoop, UpdateLoop
@@ -36,18 +36,13 @@ def run(session: CtlSession, given: GivenValues) -> int:
     loop = session.call(ShowLoop(loop=given.text("loop"))).loop
     spec = changed_spec(given, loop)
     files = files_of(spec)
-    ref = str(loop.id)
     if given.has("preview"):
         found = _preview(session, loop, spec, files)
         session.reply(found, lambda: revisions.difference_lines(found))
         return 0
-    request = UpdateLoop(loop=ref, spec=spec, based_on=loop.revision, reason=reason_of(given), files=files)
+    request = UpdateLoop(loop=str(loop.id), spec=spec, based_on=loop.revision, reason=reason_of(given), files=files)
     now = session.call(request)
-    if session.wants_json:
-        session.document(now)
-        return 0
-    session.print(revisions.difference_lines(revisions.between(session, ref, loop.revision, now.revision)))
-    session.print(revisions.changed_line(now, loop.revision))
+    show_change(session, loop, now)
     return 0
 
 
@@ -107,20 +102,7 @@ COMMAND = Command(
         options.MODE,
         options.INTERVAL,
         options.inventory("the one in force"),
-        options.REMEDIATION,
-        options.POLICY,
-        options.ENVIRONMENT,
-        options.LABEL,
-        options.RULES_DIR,
-        options.SECRET,
-        options.DECIDER,
-        options.MODEL,
-        options.MAX_COST,
-        options.MAX_TOKENS,
-        options.MAX_ITERATIONS,
-        options.MAX_ASK_DELAY,
-        options.ACTION_TIMEOUT,
-        options.PROMPT_TIMEOUT,
+        *options.OF_SERVED_LOOPS,
     ),
     details=(
         "What is not given stays as it is. The files that the desired state names are read again, here. "

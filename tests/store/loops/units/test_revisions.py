@@ -114,7 +114,7 @@ def test_a_live_process_starts_no_further_action(db: Store) -> None:
         halted = desired_units.apply_desired(tx, loop.id, generation, reason="stopped", wakes_automatically=True)
         assert (halted.state, halted.taken_revision) == (LoopState.PAUSED, 2)
         ended = loop_rows.get_iteration(tx, iteration.id)
-        assert (ended.outcome, ended.error) == (IterationOutcome.INTERRUPTED, desired_units.SUPERSEDED)
+        assert (ended.outcome, ended.error) == (IterationOutcome.INTERRUPTED, run_units.SUPERSEDED)
         assert action_rows.get_action(tx, later).state is ActionState.SKIPPED
         assert action_rows.get_action(tx, action).state is ActionState.SUCCEEDED
 
