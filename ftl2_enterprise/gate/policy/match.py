@@ -2,7 +2,7 @@
 
 A rule that denies or asks is about an effect if *any* spelling of *any* part of it matches: one package of a list, a
 path that a command names, any host with the same address. A rule that allows is about it only if *everything*
-matches.
+matches. What a rule asks about may be one part: then the rules after it decide about the rest.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, is_given, spellings
 from ftl2_enterprise.gate.policy.index import Compared
+from ftl2_enterprise.gate.policy.paths import simple_commands
 from ftl2_enterprise.gate.policy.pattern import Pattern
 from ftl2_enterprise.gate.policy.spellings import host_spelling, package_name, truth_of
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, RuleDecision]) -> Finding:
     """The strictest decision of all policies; the default of the origin counts unless the site's policy decides.
 
-    In one policy the first matching rule decides; if paths of the effect lead elsewhere, the first about each of
-    their names. If several require an approval, the finding has all of them. A policy of which something could not be
-    read denies everything.
+    In one policy the first matching rule decides; after one that asks about a part of the effect, the first about the
+    rest, too; if paths of the effect lead elsewhere, the first about each of their names. If several require an
+    approval, the finding has all of them. A policy of which something could not be read denies everything.
     """
     broken = next((policy for policy in policies if policy.problem), None)
     if broken is not None:
@@ -44,10 +45,10 @@ def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, Ru
     for subject in _subjects(effect) if with_rules else ():
         is_decided_by_site = False
         for which, policy in enumerate(with_rules):
-            rule = _first_match(policy, subject)
-            if rule is not None:
+            rules, rest = _deciding(policy, subject)
+            for rule in rules:
                 found[which, rule.number] = Finding(decision=rule.decision, policy=policy, rule=rule)
-                is_decided_by_site |= policy.is_site
+            is_decided_by_site |= policy.is_site and rest is None
         is_decided &= is_decided_by_site
     findings = list(found.values())
     if not is_decided and effect.kind is EffectKind.ACTION:
@@ -59,9 +60,9 @@ def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, Ru
     return replace(strictest, also=also) if also else strictest
 
 
-def first_match(policy: Policy, effect: Effect) -> PolicyRule | None:
-    """The first rule whose conditions are all about the effect, or None."""
-    return _first_match(policy, _JudgedEffect(effect))
+def deciding(policy: Policy, effect: Effect) -> Sequence[PolicyRule]:
+    """The rules of a policy that decide about the effect, in order: several if one asks about a part of it."""
+    return _deciding(policy, _JudgedEffect(effect))[0]
 
 
 def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, ...]:
@@ -114,12 +115,17 @@ def _link(path: str, places: Mapping[str, tuple[str, ...]]) -> str:
     return found[-1]
 
 
-def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:
-    unmatched = subject.unmatched_keys(policy)
-    for rule in policy.without_keys(unmatched):
+def _deciding(policy: Policy, subject: _JudgedEffect) -> tuple[Sequence[PolicyRule], _JudgedEffect | None]:
+    """The rules that decide, and the part of the effect about which none does; None if there is no such part."""
+    found: list[PolicyRule] = []
+    for rule in policy.without_keys(subject.unmatched_keys(policy)):
         if not subject.kinds.isdisjoint(rule.applies_to) and subject.matches(rule.conditions, rule.decision):
-            return rule
-    return None
+            found.append(rule)
+            rest = subject.without(rule.conditions) if rule.decision is RuleDecision.ASK else None
+            if rest is None:
+                return found, None
+            subject = rest
+    return found, subject
 
 
 class _JudgedEffect:
@@ -130,6 +136,21 @@ class _JudgedEffect:
         self._also_written: bool = also_written
         self.kinds: frozenset[AppliesTo] = _kinds(effect)
         self._values: dict[str, Values] = {}
+        self._left_out: tuple[tuple[Meaning | str, Pattern], ...] = ()
+        """What conditions are not about: the values of a meaning, or of one parameter, that a pattern matches."""
+
+    def without(self, conditions: Iterable[tuple[str, Pattern]]) -> _JudgedEffect | None:
+        """What is left if the values that the conditions are about are left out; None if nothing is."""
+        partial = [
+            (found.meaning if found.meaning is not Meaning.PLAIN else key, pattern)
+            for key, pattern in conditions
+            if key.startswith(PARAM) and not _is_about_all(pattern, found := self._values_of(key))
+        ]
+        if not partial:
+            return None
+        rest = _JudgedEffect(self.effect, also_written=self._also_written)
+        rest._left_out = (*self._left_out, *partial)
+        return rest
 
     @cached_property
     def _classes(self) -> frozenset[ModuleClass]:
@@ -200,7 +221,11 @@ class _JudgedEffect:
         name = key.removeprefix(PARAM)
         known = self._values.get(name)
         if known is None:
-            known = self._values[name] = values(self.effect, name, also_written=self._also_written)
+            known = values(self.effect, name, also_written=self._also_written)
+            for of, pattern in self._left_out:
+                if of in {known.meaning, PARAM + name}:
+                    known = _without(pattern, known)
+            self._values[name] = known
         return known
 
     def _does_more(self, conditions: Iterable[tuple[str, Pattern]]) -> bool:
@@ -286,6 +311,7 @@ def _compared(found: Values) -> Compared:
     if (
         found.trees
         or found.folders
+        or found.globs
         or not found.is_complete
         or (found.meaning is Meaning.PACKAGE and any(map(_is_glob, texts)))
     ):
@@ -308,6 +334,7 @@ def _any_matches(pattern: Pattern, found: Values) -> bool:
                 or any(map(as_path.may_be_below, found.trees))
                 or any(map(as_path.is_in, found.folders))
                 or any(map(as_path.is_below, found.visible))
+                or any(map(as_path.may_name, found.globs))
             )
         case Meaning.PACKAGE if any(_is_glob(one) for item in found.items for one in item):
             return any(pattern.matches(one) or pattern.can_mean(one) for item in found.items for one in item)
@@ -321,17 +348,52 @@ def _all_match(pattern: Pattern, found: Values) -> bool:
     """Whether every value matches, and everything below a directory in which everything may change."""
     if not found.is_complete:
         return False
+    below: tuple[str, ...] = ()
     if found.meaning is Meaning.PATH:
-        as_path = pattern.as_path
         below = (*found.trees, *(tree for tree in found.visible if _is_glob(tree)))
-        return (
-            bool(found.items)
-            and all(as_path.matches(item[0]) for item in found.items)
-            and all(as_path.includes_all_below(tree) for tree in below)
-        )
-    if found.meaning is Meaning.PACKAGE:
-        return bool(found.items) and all(_names_package(pattern, item) for item in found.items)
-    return bool(found.items) and all(_matches_item(pattern, item, found.meaning) for item in found.items)
+    return (
+        bool(found.items)
+        and all(_covers(pattern, item, found.meaning) for item in found.items)
+        and all(map(pattern.as_path.includes_all_below, below))
+    )
+
+
+def _covers(pattern: Pattern, item: tuple[str, ...], meaning: Meaning) -> bool:
+    """Whether the pattern is about the whole value, whatever of it is meant."""
+    match meaning:
+        case Meaning.PATH:
+            return pattern.as_path.matches(item[0])
+        case Meaning.PACKAGE:
+            return _names_package(pattern, item)
+        case _:
+            return _matches_item(pattern, item, meaning)
+
+
+def _is_about_all(pattern: Pattern, found: Values) -> bool:
+    """As `_all_match`, and every command of a command line matches, too."""
+    return _all_match(pattern, found) and (
+        found.meaning is not Meaning.COMMAND or all(_covers_commands(pattern, item) for item in found.items)
+    )
+
+
+def _covers_commands(pattern: Pattern, item: tuple[str, ...]) -> bool:
+    return all(map(pattern.matches, simple_commands(item[0]) or ()))
+
+
+def _without(pattern: Pattern, found: Values) -> Values:
+    """The values without those which the pattern covers."""
+    as_path = pattern.as_path
+    is_covered = as_path.includes_all_below
+    return replace(
+        found,
+        items=tuple(item for item in found.items if not _covers(pattern, item, found.meaning)),
+        more=tuple(text for text in found.more if not (pattern.matches(text) or as_path.matches(text))),
+        trees=tuple(tree for tree in found.trees if not is_covered(tree)),
+        visible=tuple(tree for tree in found.visible if not (is_covered(tree) or as_path.matches(tree))),
+        globs=tuple(glob for glob in found.globs if not is_covered(glob)),
+        folders=tuple(folder for folder in found.folders if not is_covered(folder)),
+        python_names=tuple(name for name in found.python_names if not pattern.as_python_name.matches(name)),
+    )
 
 
 def _names_package(pattern: Pattern, item: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ from fnmatch import translate
 from functools import cached_property
 from typing import final
 
+from ftl2_enterprise.gate.policy import globs
 from ftl2_enterprise.gate.policy.paths import beginning, normal
 from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings, python_name, user_spellings
 
@@ -111,15 +112,25 @@ class Pattern:
         """
         if self.is_literal:
             return ()
-        parts = self.text.split("/")
-        found = [("/", re.compile("/"))] if len(parts) > 1 and not self.text.startswith("/") else []
-        for end in range(2, len(parts)):
-            folder, name = "/".join(parts[: end - 1]), parts[end - 1]
-            if _GLOB.search(f"{folder}/{name}"):
-                fixed = Pattern(f"{folder}/{name}").fixed
+        found = [("/", re.compile("/"))] if "/" in self.text and not self.text.startswith("/") else []
+        for path in self._folders:
+            if _GLOB.search(path):
+                folder, _, name = path.rpartition("/")
+                fixed = Pattern(path).fixed
                 one_name = rf"(?=[^/]+\Z){translate(name)}"
                 found.append((fixed, re.compile(f"{translate(folder).removesuffix(_END)}/{one_name}")))
         return tuple(found)
+
+    def may_name(self, word: str) -> bool:
+        """Whether a shell may replace that word by a path that it matches, or by a directory that it names."""
+        named = (folder for folder in self._folders if not _GLOB.search(folder.rpartition("/")[2]))
+        return globs.may_share(self.text, word) or any(globs.may_share(folder, word) for folder in named)
+
+    @cached_property
+    def _folders(self) -> tuple[str, ...]:
+        """The directories in it, from the second part on."""
+        parts = self.text.split("/")
+        return tuple("/".join(parts[:end]) for end in range(2, len(parts)))
 
     def includes_all_below(self, tree: str) -> bool:
         """Whether it matches everything below that path."""

@@ -16,6 +16,10 @@ _PART = r"""(?:[^{}\s,"'\\]|\\.|"[^"]*"|'[^']*')*"""
 _BRACES = re.compile(rf"\{{({_PART}(?:,{_PART})+)\}}", re.DOTALL)
 """The innermost of what bash and others replace by several words, as in `{rm,-r,/x}` and `r{m,}`."""
 _BETWEEN_PARTS = re.compile(rf"{_PART}(?:,|\Z)", re.DOTALL)
+_SPLITTING = re.compile(r"\s-(?:[A-Za-z0-9]*S|-s)")
+"""The option `-S` of `env`, also as `--split-string`, which may be shortened."""
+_BLANK_OF_ENV = re.compile(r"\\[_tnvfr]")
+"""What it reads as a blank (manual of GNU coreutils, env: -S/--split-string syntax)."""
 _WORD_ENDS = frozenset(" \t\r\n;&|()<>`'\"")
 BRACES_LIMIT = 50
 """Braces of one command line that are replaced."""
@@ -29,7 +33,7 @@ def without_comments(command: str) -> str:
 
 
 def readings(command: str) -> list[str]:
-    """The command line as written, and as shells read it if it has continued lines, words in braces or `$'...'`.
+    """The command line as written, and as programs read it: continued lines, words in braces, `$'...'`, `env -S`.
 
     Each is compared in addition to the others, because a text in quotes may itself be a command line: then a line is
     continued, and an escape is replaced, where the outer shell does neither.
@@ -42,6 +46,8 @@ def readings(command: str) -> list[str]:
             found += [_DOLLAR_QUOTE.sub(_unquoted, one), _plain(one)]
         if "{" in one and "," in one:
             found.append(_without_braces(one)[0])
+        if "\\" in one and "env" in one and _SPLITTING.search(one):
+            found.append(_BLANK_OF_ENV.sub(" ", one))
     return list(dict.fromkeys(found))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.modules import find, is_given
 from ftl2_enterprise.gate.policy import paths, spellings, written
+from ftl2_enterprise.gate.policy.globs import TOKENS_LIMIT, is_expanded, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -67,6 +68,8 @@ class Values:
     """Directories in which a module may change everything."""
     visible: tuple[str, ...] = ()
     """Directories in which a command may change something."""
+    globs: tuple[str, ...] = ()
+    """Words of a command that a shell may replace by several paths."""
     folders: tuple[str, ...] = ()
     """Directories in which a module writes files of names that it chooses; they can deny and cannot allow."""
     python_names: tuple[str, ...] = ()
@@ -263,6 +266,7 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str], *,
         if _changes_all_below(effect, known):
             trees += [*as_written(path), *(item[0] for item in _spelled(effect, path))]
     visible: list[str] = []
+    globs: list[str] = []
     folders: list[str] = []
     is_complete = True
     if GENERAL.get(name) is Meaning.PATH:
@@ -274,6 +278,8 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str], *,
             more += as_written(path)
             places = [item[0] for item in spelled]
             visible += [*places, *filter(None, map(paths.known_part, (*as_written(path, spell=str), *places)))]
+        globs = [paths.normal(path) for path in found.paths if is_expanded(path)]
+        is_complete &= sum(map(size, globs)) <= TOKENS_LIMIT
         for path in written.named_files(effect, known):
             spelled = _spelled(effect, path)
             items += spelled
@@ -291,6 +297,7 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str], *,
         more=tuple(more),
         trees=tuple(trees),
         visible=tuple(visible),
+        globs=tuple(globs),
         folders=tuple(folders),
         is_complete=is_complete,
         meaning=Meaning.PATH,

@@ -16,7 +16,7 @@ from ftl2_enterprise.gate.policy.index import KeyIndex
 from ftl2_enterprise.gate.policy.types import AppliesTo, Policy, PolicyRule, RuleDecision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PATHS: tuple[str, ...] = (
     "/etc/ssh/sshd_config",
@@ -120,11 +120,11 @@ def test_the_same_rule_is_found(given_rules: list[PolicyRule], effect: Effect) -
     compare(Policy(rules=tuple(given_rules)), effect)
 
 
-def compare(policy: Policy, effect: Effect) -> PolicyRule | None:
+def compare(policy: Policy, effect: Effect) -> Sequence[PolicyRule]:
     """What is found with the index, which is what is found without it."""
-    found, paths = match.first_match(policy, effect), match.paths_to_resolve([policy], effect)
+    found, paths = match.deciding(policy, effect), match.paths_to_resolve([policy], effect)
     with patch.object(KeyIndex, "may_match", lambda self, compared: True):
-        assert match.first_match(policy, effect) is found
+        assert match.deciding(policy, effect) == found
         assert match.paths_to_resolve([policy], effect) == paths
     return found
 
@@ -169,4 +169,4 @@ def test_the_index_covers_each_way_to_match(key: str, pattern: str, module: str,
         for n, other in enumerate(("/nothing/*", "nothing"), 1)
     ]
     rule = PolicyRule(number=3, match={key: pattern}, reason="", source="")
-    assert compare(Policy(rules=(*others, rule)), effect) is rule
+    assert compare(Policy(rules=(*others, rule)), effect)[0] is rule
