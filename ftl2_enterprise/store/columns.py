@@ -23,23 +23,35 @@ def clean(words: str) -> str:
     return words.encode("utf-8", "replace").decode("utf-8")
 
 
-def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
+def plain(value: Any) -> Any:
     """The value in the types that JSON has; every other type becomes text."""
+    # Nearly all values: an exact type is found several times faster than by the patterns below.
+    kind = cast("object", type(value))
+    if kind is str:
+        return clean(value)
+    if kind is dict:
+        pairs = cast("dict[Any, Any]", value)
+        return {clean(key if type(key) is str else str(key)): plain(item) for key, item in pairs.items()}
+    if kind is list:
+        return [plain(item) for item in cast("list[Any]", value)]
+    if value is None or kind is bool:
+        return value
+    return _plain_of_other(value)
+
+
+def _plain_of_other(value: Any) -> Any:
     match value:
-        case str():
-            return clean(value if type(value) is str else str.__str__(value))
-        case None | bool():
-            return value
         case int():
             # Readers of JSON differ beyond 64 bits, so a larger number becomes its digits as text.
             return value if -(2**63) <= value < 2**64 else str(value)
         case float():
             return value if value - value == 0 else str(value)
+        case str():
+            return clean(str.__str__(value))
         case list() | tuple() | set() | frozenset():
             return [plain(item) for item in cast("Iterable[Any]", value)]
-        case dict() | Mapping():
-            pairs = cast("Mapping[Any, Any]", value)
-            return {clean(str(key)): plain(item) for key, item in pairs.items()}
+        case Mapping():
+            return plain(dict(cast("Mapping[Any, Any]", value)))
         case bytes() | bytearray():
             return value.decode("utf-8", "replace")
         case msgspec.Struct():
