@@ -79,8 +79,10 @@ def release(journal: LoopJournal) -> None:
         journal.commit(claim_units.release, journal.loop_id, journal.generation)
 
 
-async def run(engine: LoopContext) -> Loop:
+async def run(engine: LoopContext, *, waits_for_thaw: bool = True) -> Loop:
     """Run the loop until it ends, has nothing to do for a while, or a stop is requested; returns its row.
+
+    `waits_for_thaw`: whether this process waits for the end of a freeze that holds the loop.
 
     Raises Crashed for an unexpected exception, after recording that the loop has failed.
     """
@@ -107,6 +109,8 @@ async def run(engine: LoopContext) -> Loop:
         if end.frozen is not None:
             delay = _hold(engine, end.frozen)
             reach(LoopFaultPoint.LOOP_RESTING)
+            if not waits_for_thaw:
+                return journal.read(loop_rows.get_loop, loop.id)
             if not await _rest(engine, delay, freeze=end.frozen):
                 return halt(journal, is_served=engine.is_served)
             continue

@@ -33,10 +33,12 @@ async def run(
     progress: Progress,
     limits: Mapping[str, Any] | None = None,
     begun: Callable[[], None] | None = None,
+    waits_for_thaw: bool = True,
 ) -> Loop:
     """Run the loop until it ends, waits or is stopped; returns its row. Raises Problem.
 
-    `begun` is called once the loop is claimed, before anything is shown.
+    `begun` is called once the loop is claimed, before anything is shown. `waits_for_thaw`: whether it waits for the
+    end of a freeze, or ends with the loop held by it.
     """
     crash_report.configure(settings.log.level, Path(settings.store.path).parent)
     from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415 - ftl2 takes half a second to import
@@ -46,8 +48,9 @@ async def run(
     hear(running, stop, progress)
     try:
         return await build.run_loop(
-            store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
-        )
+            store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun,
+            waits_for_thaw=waits_for_thaw,
+        )  # fmt: skip
     finally:
         # Nothing is left to clean up, and an exception at this point would have to be reported.
         signal.signal(CTRL_C, signal.SIG_DFL)

@@ -60,7 +60,7 @@ def loop_rested(fact: LoopRested) -> list[Line]:
 
 def loop_frozen(fact: LoopFrozen) -> list[Line]:
     """Who ordered the freeze, since when, and why."""
-    return [line(symbol("■", Role.BAD), (one_line(fact.reason), Role.BAD), "; it waits")]
+    return [line(symbol("■", Role.BAD), (one_line(fact.reason), Role.BAD), "; held until it ends")]
 
 
 def iteration_observed(fact: IterationObserved) -> list[Line]:

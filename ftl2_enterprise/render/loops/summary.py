@@ -23,7 +23,7 @@ def summary(
     lines = [outcome_line(loop), _facts(tally, took)]
     lines += [_next("answer", f"{command(f'respond {prompt.id}')} {_example(prompt)}") for prompt in prompts]
     name = quoted(loop.name)
-    if loop.state in RESUMABLE:
+    if loop.state in RESUMABLE or loop.frozen_by is not None:
         where = "   # on a terminal, where it asks" if loop.outcome is Outcome.UNAPPROVED else ""
         lines.append(_next("resume", command(f"run --resume {name}") + where))
     elif loop.outcome is Outcome.PREVIEWED:

@@ -386,10 +386,12 @@ async def run_loop(
     stop: StopSignal,
     limits: Mapping[str, Any] | None = None,
     begun: Callable[[], None] | None = None,
+    waits_for_thaw: bool = True,
 ) -> Loop:
     """Run the loop in this process until it ends, waits or is stopped; returns its row.
 
-    `limits` are fields of its LoopSpec to change; `begun` is called after everything has been validated.
+    `limits` are fields of its LoopSpec to change; `begun` is called after everything has been validated;
+    `waits_for_thaw` as of `process.run`.
 
     Raises Problem for an invalid loop before anything runs, for a loop that another live process runs, and when the
     database cannot be written; Crashed for an unexpected exception. After the last three the loop can be resumed.
@@ -408,7 +410,7 @@ async def run_loop(
         if begun is not None:
             begun()
         try:
-            await process.run(engine)
+            await process.run(engine, waits_for_thaw=waits_for_thaw)
         finally:
             await engine.rules.close()
             await engine.modules.close()

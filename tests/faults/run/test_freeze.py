@@ -15,6 +15,7 @@ import pytest
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope, Thaw
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
+from ftl2_enterprise.render.loops.exit_status import LoopExit
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from tests.support.loops.rules import RULED
 from tests.support.processes.command import MODULE, Command
@@ -118,7 +119,7 @@ def frozen_at(
 ) -> tuple[subprocess.Popen[str], float]:
     """A run that stalls at the point, is frozen there and continues; and when the freeze was in force."""
     command, arguments = prepared(base, kind)
-    argv = command.argv("run", *arguments, "--name", "held", "--non-interactive")
+    argv = command.argv("run", *arguments, "--name", "held")
     if program is not None:
         argv = [*program, *argv[argv.index(MODULE) + 1 :]]
     stalled = base / "stalled"
@@ -198,7 +199,7 @@ def test_a_freeze_that_asks_for_it_interrupts_what_runs(tmp_path: Path) -> None:
     step = STEP.format(name="one", requires="", base=tmp_path).replace("touch", "exec sleep 300 #")
     (tmp_path / "manifest.yaml").write_text("version: 1\nname: held\nsteps:\n" + step)
     command = Command(tmp_path)
-    running = command.start("run", "-f", str(tmp_path / "manifest.yaml"), "--name", "held", "--non-interactive")
+    running = command.start("run", "-f", str(tmp_path / "manifest.yaml"), "--name", "held")
     try:
         until(lambda: len(effects(tmp_path)) == 2, seconds=60)
         done = command.run("freeze", "--all", "--now", "--reason", "incident")
@@ -212,3 +213,19 @@ def test_a_freeze_that_asks_for_it_interrupts_what_runs(tmp_path: Path) -> None:
     finally:
         running.kill()
         running.communicate()
+
+
+def test_a_run_that_is_not_interactive_ends_when_a_freeze_holds_it(tmp_path: Path) -> None:
+    (tmp_path / "manifest.yaml").write_text(
+        "version: 1\nname: held\nsteps:\n" + STEP.format(name="one", requires="", base=tmp_path)
+    )
+    command = Command(tmp_path)
+    assert command.run("init-db").returncode == 0
+    assert command.run("freeze", "--all", "--reason", "incident").returncode == 0
+    done = command.run("run", "-f", str(tmp_path / "manifest.yaml"), "--name", "held", "--non-interactive")
+    assert done.returncode == LoopExit.FROZEN, done.stderr
+    assert effects(tmp_path) == []
+    assert "run --resume held" in done.stdout
+    assert command.run("thaw", "--all").returncode == 0
+    assert command.run("run", "--resume", "held", "--non-interactive").returncode == 0
+    assert (tmp_path / "one").exists()

@@ -70,15 +70,17 @@ def _run(session: CliSession, given: GivenValues) -> int:
         store = _open(session.settings)
         loop = _create(store, spec, is_named=given.has("name"))
     shown = progress(session.out, silent=given.has("quiet") or wants_json)
-    people = _people(session, shown, silent=wants_json, non_interactive=given.has("non-interactive"))
+    non_interactive = given.has("non-interactive")
+    people = _people(session, shown, silent=wants_json, non_interactive=non_interactive)
     _give_lookups(shown.narrator, store)
     if isinstance(people, TerminalPeople):
         people.lookup_approval = partial(_approval, store)
     header = partial(shown.show, fact_lines.header(loop))
     try:
         work = run_foreground.run(
-            store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits, begun=header
-        )
+            store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits, begun=header,
+            waits_for_thaw=not non_interactive,
+        )  # fmt: skip
         loop = asyncio.run(work)
     except Problem as problem:
         shown.close()
@@ -291,7 +293,9 @@ COMMAND = Command(
             value="MODULE.PARAM=ENV_VAR",
             many=True,
         ),
-        Option("non-interactive", "Do not ask: take defaults, else first options."),
+        Option(
+            "non-interactive", "Do not ask: take defaults, else first options. Do not wait for the end of a freeze."
+        ),
         options.MAX_ASK_DELAY,
         options.DECIDER,
         options.MODEL,
