@@ -103,6 +103,7 @@ NEWER_FACTS = {
     "model.queued",
     "model.unavailable",
     "service.frozen",
+    "state.previewed",
     "service.thawed",
 }
 """Kinds of facts that version 0.2 added."""

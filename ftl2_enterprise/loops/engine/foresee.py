@@ -98,6 +98,8 @@ def _is_compared(row: NewAction, event: ActionEvent | None) -> bool:
 
 
 async def _diff(engine: LoopContext, row: NewAction, params: dict[str, Any], held: list[Held]) -> str:
+    if engine.spec.dry_run and engine.modules.identity(row.host).is_registered:
+        return _not_compared("a dry run does not connect to a host that it would register")
     if fence_for(row.module, params) is not Fence.CHECK_MODE:
         return _not_compared("these parameters have no check mode")
     requested = RequestedCall(

@@ -59,21 +59,21 @@ def registered(engine: LoopContext) -> set[str]:
 def apply_now(engine: LoopContext, iteration: Iteration, op: StateOp, *, refused: str | None) -> None:
     """Apply an operation of a rule to the live inventory and commit it.
 
-    An invalid one, and one for whose refusal there is a reason already, is recorded as refused.
+    An invalid one, and one for whose refusal there is a reason already, is recorded as refused. A dry run changes
+    only the inventory in memory, so that it shows what the rule does next.
     """
-    if not engine.spec.dry_run:
-        _apply(engine, iteration, [] if refused else [op], Origin.RULE, [refused] if refused else [])
-        engine.journal.commit(claim_units.nothing)
+    _apply(engine, iteration, [] if refused else [op], Origin.RULE, [refused] if refused else [])
+    engine.journal.commit(claim_units.nothing)
 
 
 def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """Apply the operations to the live inventory; they are committed with the next unit, the decision that contains
-    them.
+    them. A dry run only records what it would apply.
 
     Host variables are dropped: only rules, which a person wrote, may set them. In a decision they could change how a
     host is reached and what runs there without any check by policy.
     """
-    if engine.spec.dry_run or not ops:
+    if not ops:
         return
     kept = [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops]
     _apply(engine, iteration, kept, engine.decided_by)
@@ -120,6 +120,7 @@ def _apply(
     ops, refused = valid_ops(list(ops), users=_users(engine))
     refused = [*already_refused, *refused]
     done: list[StateOp] = []
+    is_preview = engine.spec.dry_run
     for op in ops:
         why = _held(engine, op, origin)
         if why is not None:
@@ -127,6 +128,8 @@ def _apply(
             continue
         try:
             match op.op:
+                case _ if is_preview and origin is not Origin.RULE:
+                    pass
                 case "add_host":
                     engine.modules.add_host(_entry(op, op.data))
                 case "remove":
@@ -139,7 +142,7 @@ def _apply(
         else:
             done.append(_redacted(engine, _marked(op, listed)))
     reasons = [engine.redactor.text(reason) for reason in refused]
-    engine.journal.defer(state_units.change_state, iteration, ops=done, refused=reasons)
+    engine.journal.defer(state_units.change_state, iteration, ops=done, refused=reasons, previewed=is_preview)
 
 
 def _held(engine: LoopContext, op: StateOp, origin: Origin) -> str | None:
@@ -155,7 +158,7 @@ def _held(engine: LoopContext, op: StateOp, origin: Origin) -> str | None:
              "ansible_user": op.ansible_user, "groups": list(op.groups)}  # fmt: skip
     params = {**op.data, **{key: value for key, value in given.items() if value}}
     verdict = engine.judge_state(origin, op.op, params, host)
-    if verdict.ruling is Ruling.ALLOW:
+    if verdict.ruling is (Ruling.PREVIEW if engine.spec.dry_run else Ruling.ALLOW) and not verdict.needs:
         return None
     return f"cannot apply {op.op} of {op.name}: {verdict.reason or f'the gate rules {verdict.ruling}'}"
 

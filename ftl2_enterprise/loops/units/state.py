@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from ftl2_enterprise.loops.rows import hosts as host_rows
 from ftl2_enterprise.protocol.loops.decision import StateOp
-from ftl2_enterprise.protocol.loops.facts import StateChanged, StateRefused, loop_subject
+from ftl2_enterprise.protocol.loops.facts import StateChanged, StatePreviewed, StateRefused, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Iteration
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
 
 @unit
-def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str]) -> None:
-    """Apply the state operations, and record the reasons why others were refused."""
+def change_state(
+    tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str], *, previewed: bool = False
+) -> None:
+    """Apply the state operations, and record the reasons why others were refused.
+
+    `previewed`: they are recorded as what would be applied outside of a dry run.
+    """
     subject = loop_subject(iteration.loop_id)
     for reason in refused:
         tx.emit(StateRefused(iteration_id=iteration.id, reason=reason), subject=subject)
     for op in ops:
+        if previewed:
+            tx.emit(StatePreviewed(iteration_id=iteration.id, op=op.op, name=op.name), subject=subject)
+            continue
         match op.op:
             case "add_host":
                 host_rows.upsert_host(

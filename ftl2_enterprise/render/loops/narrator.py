@@ -41,6 +41,8 @@ from ftl2_enterprise.protocol.loops.facts import (
     RuleFired,
     RuleMatched,
     StateChanged,
+    StatePreviewed,
+    StateRefused,
 )
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, PromptState
 from ftl2_enterprise.render.loops import fact_lines, state_words
@@ -177,9 +179,12 @@ class Narrator:
                 return self._prompt_expired(fact.prompt_id, unattended=fact.unattended)
             case PromptDismissed():
                 return self._prompt_dismissed(fact.prompt_id)
-            case StateChanged():
-                text = f"{fact.op.replace('_', ' ')} {one_line(fact.name)}"
-                return [line((f"recorded: {text}", Role.FAINT), indent=INDENT)]
+            case StateChanged() | StatePreviewed():
+                what = "recorded" if isinstance(fact, StateChanged) else "would record"
+                text = f"{what}: {fact.op.replace('_', ' ')} {one_line(fact.name)}"
+                return [line((text, Role.FAINT), indent=INDENT)]
+            case StateRefused():
+                return [line(("not recorded: ", Role.WARNING), one_line(fact.reason), indent=INDENT)]
             case _:
                 return []
 

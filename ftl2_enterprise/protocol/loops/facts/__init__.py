@@ -82,7 +82,7 @@ from ftl2_enterprise.protocol.loops.facts.prompts import (
     PromptFact as PromptFact,
 )
 from ftl2_enterprise.protocol.loops.facts.rules import RuleBroken, RuleDisabled, RuleEnabled, RuleFired, RuleMatched
-from ftl2_enterprise.protocol.loops.facts.state import StateChanged, StateRefused
+from ftl2_enterprise.protocol.loops.facts.state import StateChanged, StatePreviewed, StateRefused
 
 TITLE = "Loops"
 """Title of the section in the reference."""
@@ -146,6 +146,7 @@ FACTS = declare(
     ProviderUnavailable,
     ProviderAvailable,
     StateChanged,
+    StatePreviewed,
     StateRefused,
     HostTrusted,
 )

@@ -17,6 +17,15 @@ class StateChanged(IterationFact, frozen=True, tag="state.changed"):
     """Name of the host or resource."""
 
 
+class StatePreviewed(IterationFact, frozen=True, tag="state.previewed"):
+    """Outside of a dry run, the loop would have registered, changed or removed a host or resource."""
+
+    op: str
+    """`add_host`, `add_resource` or `remove`."""
+    name: str
+    """Name of the host or resource."""
+
+
 class StateRefused(IterationFact, frozen=True, tag="state.refused"):
     """A state operation on hosts or resources was invalid and was not applied."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,14 +12,15 @@ from sqlalchemy import update
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec, StateOp
-from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState, Outcome
 from tests.support.loops.engine import Bench, ScriptedDecider, ScriptedModules, bench, ok
 from tests.support.loops.rules import write_rule
-from tests.support.loops.runs import known
+from tests.support.loops.runs import actions, deny, known
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.loops.ports import HostEntry
 
 DONE = Decision(converged=True)
@@ -41,6 +43,9 @@ class Listed(ScriptedModules):
         self.entries: dict[str, HostEntry] = {}
 
         self.removed: list[str] = []
+
+    def identity(self, host: str) -> HostIdentity:
+        return replace(super().identity(host), is_registered=host in self.entries)
 
     def add_host(self, entry: HostEntry) -> None:
         super().add_host(entry)
@@ -153,3 +158,45 @@ async def test_a_host_that_the_inventory_refuses_is_not_stored(tmp_path):
             "cannot use the host web1: its ansible_port 'x' is not a port"
         ]
     assert loop.outcome is Outcome.CONVERGED
+
+
+async def test_a_dry_run_records_what_it_would_register_and_registers_nothing(tmp_path):
+    modules = Listed()
+    resource = StateOp(op="add_resource", name="vm", data={"id": "1"})
+    script = ScriptedDecider(Decision(state_ops=[ADD, resource]))
+    with bench(tmp_path, script, modules=modules, dry_run=True) as b:
+        loop = await b.run()
+        assert known(b) == ({}, {})
+        assert b.data("state.previewed") == [
+            {"op": "add_host", "name": "web1"},
+            {"op": "add_resource", "name": "vm"},
+        ]
+        assert b.data("state.changed") == []
+    assert modules.entries == {}
+    assert loop.outcome is Outcome.PREVIEWED
+
+
+async def test_a_dry_run_shows_what_a_rule_would_do_on_the_host_that_it_would_add(tmp_path):
+    rules = rule(
+        tmp_path,
+        "ftl.add_host('web9', ansible_host='10.0.0.9')\n    await ftl['web9'].copy(dest='/x', content='')",
+    )
+    modules = Listed()
+    with bench(tmp_path, ScriptedDecider(DONE), modules=modules, rules_dir=rules, dry_run=True) as b:
+        await b.run()
+        (action,) = actions(b)
+        assert known(b)[0] == {}
+    assert (action.host, action.state) == ("web9", ActionState.PREVIEWED)
+    assert (
+        action.diff.shown
+        == "not known what it would change: a dry run does not connect to a host that it would register"
+    )
+    assert modules.calls + modules.compared == []
+
+
+async def test_what_policy_denies_is_not_shown_as_what_a_dry_run_would_register(tmp_path):
+    policy = deny(tmp_path, "add_host")
+    with bench(tmp_path, ScriptedDecider(Decision(state_ops=[ADD])), policy=policy, dry_run=True) as b:
+        await b.run()
+        assert b.data("state.previewed") == []
+        assert len(b.data("state.refused")) == 1
