@@ -65,6 +65,7 @@ _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _REVISION = Prepared(select(loops.c.revision).where(_BY_ID))
 _TAKEN_REVISION = Prepared(select(loops.c.taken_revision).where(_BY_ID))
+_END_RETRY = Prepared(update(loops).where(_BY_ID, loops.c.retry.is_not(None)).values(retry=None))
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
 _INVENTORIES = Prepared(
     select(func.max(loops.c.id))
@@ -287,6 +288,7 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
         message = f"cannot begin iteration {n} of the loop {loop_id}: the previous one has not ended"
         raise problem.conflict(message) from error
     add_to_loop(tx, loop_id, iteration_count=1)
+    _END_RETRY.change(tx, {"row_id": loop_id})
     return get_iteration(tx, iteration_id)
 
 

@@ -221,6 +221,13 @@ def stopping(loops: Sequence[LoopLine]) -> str:
     return f"{STOPPING}: {what.get(left, f'waiting for {left} loops to finish their current steps')}"
 
 
+def repetition(calls: Sequence[str], attempts: int, of: int) -> str:
+    """What a loop waits for: `to try X again: 1 of 3 attempts`. `of` is 0 if it is not known."""
+    more = f" and {len(calls) - 1} more" if len(calls) > 1 else ""
+    what = f"try {one_line(calls[0], 160)}{more}" if calls else "observe"
+    return f"to {what} again: {f'{attempts} of {count(of, "attempt")}' if of else count(attempts, 'attempt')}"
+
+
 def until(instant: Instant | None, now: Instant) -> str:
     """The time until an instant: `in 90 s`, or `now`."""
     if instant is None or instant <= now:
