@@ -378,20 +378,26 @@ async def _ask_or_act(
     again: str | None,
 ) -> RunEnd | None:
     stored = decide.redacted(engine, decision)
-    if approving.must_ask(judged):
-        # The stored decision is what will be executed, without the text of secrets.
-        asked = judged if stored.actions == decision.actions else await execute.judge_to_ask(engine, stored.actions)
-        if asked is None:
-            return STOPPED
-        return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
     paced = pacing.pace(engine, now, judged, decision)
     if paced.exhausted is not None:
         return _give_up(engine, iteration, stored, paced.exhausted, by=by)
     if paced.retry is not None:
         journal = engine.journal
         return journal.commit(run_units.delay, iteration, journal.generation, paced.retry, decision=stored, by=by)
+    is_asking = approving.must_ask(paced.due)
+    if is_asking:
+        stored = msgspec.structs.replace(stored, actions=pacing.only_due(stored.actions, paced))
     if paced.later:
         stored = msgspec.structs.replace(stored, reasoning=f"{stored.reasoning} {_named_later(paced.later)}")
+    if is_asking:
+        # The stored decision is what will be executed, without the text of secrets.
+        asked = paced.due
+        if (
+            stored.actions != decision.actions
+            and (asked := await execute.judge_to_ask(engine, stored.actions)) is None
+        ):
+            return STOPPED
+        return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
     later = len({one.row.n for one in paced.later} - {one.row.n for one in paced.due})
     rows, journal = await foresee.rows(engine, paced.due), engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)

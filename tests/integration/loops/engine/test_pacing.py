@@ -301,3 +301,48 @@ async def test_nothing_is_left_out_of_what_a_model_decided(tmp_path: Path) -> No
     with bench(tmp_path, decider, modules=hosts(failed("no")), limits=RunLimits(retry_delay=60.0)) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert [row.module for row in actions(b)] == ["service", "service", "copy"]
+
+
+@pytest.mark.parametrize("first", [ok(changed=True), failed("no")])
+async def test_a_new_part_of_a_step_is_tried_when_another_part_was_tried_often_enough(
+    tmp_path: Path, first: ModuleResult
+) -> None:
+    parts = [step("a"), ActionSpec(module="copy", host="web", params={}, step="a", part=1)]
+
+    def plan(_: Any) -> Decision:
+        return Decision(actions=parts[: 1 if len(modules.ran("service")) < 2 else 2])
+
+    modules = hosts(first)
+    with bench(tmp_path, ScriptedDecider(plan), modules=modules, limits=replace(QUICK, attempts=2)) as b:
+        assert (await b.run()).outcome is Outcome.NOT_CONVERGED
+    assert (len(modules.ran("service")), len(modules.ran("copy"))) == (2, 2)
+
+
+async def test_what_policy_denies_is_recorded_once_while_other_steps_are_repeated(tmp_path: Path) -> None:
+    plan = Decision(actions=[copying("a"), step("b")])
+    with bench(tmp_path, repeating(plan), modules=hosts(failed("no")), limits=QUICK, policy=denying(tmp_path)) as b:
+        ended = await b.run()
+        found = [(row.step, row.state) for row in sorted(actions(b), key=lambda row: row.id)]
+    assert found == [("a", ActionState.DENIED), *[("b", ActionState.FAILED)] * 3]
+    assert ended.reason == "b (service) on web has failed 3 times in this run: no"
+
+
+async def test_what_policy_denies_is_not_planned_again(tmp_path: Path) -> None:
+    policy = denying(tmp_path)
+    with bench(tmp_path, repeating(Decision(actions=[copying("a")])), modules=hosts(ok()), policy=policy) as b:
+        assert (await b.run()).outcome is Outcome.DENIED
+        assert outcomes(b) == [IterationOutcome.DENIED]
+
+
+def denying(tmp_path: Path) -> str:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules:\n  - {decision: deny, match: {module: copy}, reason: no copies}\n")
+    return str(path)
+
+
+async def test_an_action_for_which_no_host_is_known_is_tried_as_often_as_others(tmp_path: Path) -> None:
+    plan = Decision(actions=[ActionSpec(module="copy", host="nowhere", params={})])
+    with bench(tmp_path, repeating(plan), modules=hosts(ok()), limits=QUICK) as b:
+        ended = await b.run()
+        assert len(actions(b)) == 3
+    assert (ended.reason or "").startswith("copy on nowhere has failed 3 times in this run: cannot find the host")
