@@ -66,6 +66,11 @@ _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _REVISION = Prepared(select(loops.c.revision).where(_BY_ID))
 _TAKEN_REVISION = Prepared(select(loops.c.taken_revision).where(_BY_ID))
 _END_RETRY = Prepared(update(loops).where(_BY_ID, loops.c.retry.is_not(None)).values(retry=None))
+_LEAVE_OUT = Prepared(
+    update(loops).where(
+        _BY_ID, loops.c.generation == bindparam("claimed"), loops.c.left_out.is_distinct_from(bindparam("names"))
+    )
+)
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
 _INVENTORIES = Prepared(
     select(func.max(loops.c.id))
@@ -222,6 +227,11 @@ def update_loop(tx: Tx, loop_id: int, generation: int, **values: Any) -> None:
     values.setdefault("updated_at", tx.now)
     if _FENCED.change(tx, {"row_id": loop_id, "claimed": generation, **values}) != 1:
         raise _taken_over(tx, loop_id)
+
+
+def leave_out(tx: Tx, loop_id: int, generation: int, names: list[str]) -> None:
+    """Write which steps people have left out, if that has changed."""
+    _LEAVE_OUT.change(tx, {"row_id": loop_id, "claimed": generation, "names": names, "left_out": names})
 
 
 def move_loop(

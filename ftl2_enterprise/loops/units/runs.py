@@ -221,6 +221,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
         iterations=len(of_run),
         changed=action_rows.count_changed(tx, loop.id, loop.run),
         by=by,
+        left_out=decision.left_out,
     )
     tx.emit(converged, subject=loop_subject(loop.id))
 
@@ -320,6 +321,7 @@ def record_decision(
         decision=decision,
         decided_at=tx.now,
     )
+    loop_rows.leave_out(tx, iteration.loop_id, generation, decision.left_out)
     if decision.unmet or decision.actions:
         note_condition(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)

@@ -303,6 +303,8 @@ class Loop(Wire, frozen=True):
     """The revision that its process was started with; one with an earlier revision stops at its next safe point."""
     retry: PendingRetry | None = None
     """What it pauses for, while it runs."""
+    left_out: list[str] = []
+    """Steps that a person has left out, and that are not in place: if it is in sync, then with these exceptions."""
 
     @property
     def is_superseded(self) -> bool:
