@@ -173,6 +173,8 @@ class PromptAnswer:
     answer: str | None
     """None when the question expired or was dismissed without an answer, and it has no default."""
     answered_by: str | None
+    is_current: bool = True
+    """Whether it was asked about the revision of the desired state that is in force."""
 
     @property
     def is_default(self) -> bool:

@@ -28,6 +28,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Mode,
     ObservationState,
     Outcome,
+    PendingRetry,
     PromptKind,
     PromptState,
     WaitReason,
@@ -97,6 +98,8 @@ loops = Table(
     Column("frozen_by", Words, nullable=True),
     Column("revision", Integer, nullable=False, server_default=text("1")),
     Column("taken_revision", Integer, nullable=False, server_default=text("1")),
+    Column("retry", Json(PendingRetry), nullable=True),
+    Column("left_out", Json(list[str]), nullable=False, server_default=text("'[]'")),
     known("loops", "state", LOOP.states),
     known("loops", "desired", Desired),
     known("loops", "outcome", Outcome),
@@ -133,6 +136,12 @@ Index(
     "loops_frozen",
     *(loops.c[name] for name in ("id", "frozen_by")),
     **only_where(loops.c.frozen_by.is_not(None)),
+)
+# Covering, for lists, too.
+Index(
+    "loops_notes",
+    *(loops.c[name] for name in ("id", "retry", "left_out")),
+    **only_where(text("retry IS NOT NULL OR left_out <> '[]'")),
 )
 # A covering index for the query that the manager runs at every pass. It includes the columns of its own condition,
 # without which SQLite would read the rows as well.

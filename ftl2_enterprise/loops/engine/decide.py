@@ -125,7 +125,10 @@ def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> list
 
 
 def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
-    """The iterations that count against the budget: all but those that were interrupted or asked for an approval."""
+    """The iterations that count against the budget.
+
+    That is all but those that were interrupted, asked for an approval, or led to a pause.
+    """
     return [one for one in iterations if one.outcome not in _MAY_NOT_COUNT or not _is_free(one)]
 
 
@@ -135,12 +138,12 @@ def since_answer(iterations: Sequence[Iteration]) -> Sequence[Iteration]:
     return iterations[asked[-1] + 1 :] if asked else iterations
 
 
-_MAY_NOT_COUNT = frozenset({IterationOutcome.INTERRUPTED, IterationOutcome.ASKED})
+_MAY_NOT_COUNT = frozenset({IterationOutcome.INTERRUPTED, IterationOutcome.DELAYED, IterationOutcome.ASKED})
 
 
 def _is_free(iteration: Iteration) -> bool:
-    """Whether it was interrupted, or ended because people approved its actions, which the next one executes."""
-    if iteration.outcome is IterationOutcome.INTERRUPTED:
+    """Whether it was interrupted or led to a pause, or people approved its actions, which the next one executes."""
+    if iteration.outcome in {IterationOutcome.INTERRUPTED, IterationOutcome.DELAYED}:
         return True
     return iteration.decision is not None and iteration.decision.ask is None
 
@@ -155,7 +158,8 @@ def situation(
 ) -> Situation:
     """Collect everything that the decision may depend on."""
     loop = now.loop
-    shown = now.earlier[-engine.limits.past :]
+    done = [one for one in now.earlier if one.outcome is not IterationOutcome.DELAYED]
+    shown = done[-engine.limits.past :]
     with engine.journal.store.read() as tx:
         actions = action_rows.get_actions_for_iterations(tx, [one.id for one in shown])
         hosts = host_rows.get_hosts(tx, loop.id)

@@ -1,5 +1,7 @@
 """Repetitions within a run: a pause that grows before each one, and the end of the run after some of them.
 
+The pause is before the observations, so that nothing is executed for a difference that was observed before it.
+
 An action that was executed in an earlier iteration of the run is repeated because it has failed, or because what it
 has done did not have the desired effect.
 """
@@ -11,11 +13,14 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import seconds_between
+import msgspec
+
+from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.loops.engine import decide
 from ftl2_enterprise.loops.engine.observe import encode
+from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.rows import actions as action_rows
-from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, PendingRetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.execute import JudgedAction
     from ftl2_enterprise.loops.rows.actions import Attempts
     from ftl2_enterprise.loops.units.actions import NewAction
-    from ftl2_enterprise.protocol.loops.decision import Decision
+    from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
     from ftl2_enterprise.protocol.loops.nouns import Iteration
 
 type Key = tuple[str | int, ...]
@@ -41,45 +46,81 @@ class Paced:
     """A plan, divided by when its actions may begin."""
 
     due: Sequence[JudgedAction]
-    """What is done now, or after `until_due`; what is refused anyway is included."""
+    """What is done now; what is refused anyway is included."""
     later: Sequence[JudgedAction] = ()
     """What is left out, because it was tried a moment ago, or often enough."""
-    repeated: Sequence[Attempts] = ()
-    """Of `due`, what was executed before."""
+    retry: PendingRetry | None = None
+    """Why nothing is done now: everything was tried a moment ago."""
     exhausted: str | None = None
     """Why the run ends: everything was tried often enough."""
 
 
 def pace(engine: LoopContext, now: LoopSnapshot, judged: Sequence[JudgedAction], decision: Decision) -> Paced:
-    """Divide a plan. If a step of it is new, what was tried before waits for a later iteration.
+    """Divide a plan. If a step of it is new, what was tried before waits for a later iteration, and else all wait.
 
-    The actions of a step on a host stay together, in their order. Iterations before an answer of a person do not
-    count: the answer may be to try again.
+    The actions of a step on a host stay together, in their order, except that those which were tried often enough
+    are left out. What policy denies is recorded once. Iterations before an answer of a person do not count: the
+    answer may be to try again.
     """
     counted = decide.since_answer(now.of_run)
-    todo = [one for one in judged if one.row.event is None]
-    if not todo or not any(one.outcome is IterationOutcome.ACTED for one in counted):
+    if not any(_is_tried(one.row) for one in judged) or not any(_has_acted(one) for one in counted):
         return Paced(due=judged)
     found = engine.journal.read(action_rows.attempted, now.loop.id, now.loop.run, since_iteration_n=counted[0].n)
     before = {_key(one, one.params): one for one in found}
-    tried = [(one, before.get(_key_of(one.row))) for one in todo]
-    known = [(_step(one.row), attempts) for one, attempts in tried if attempts is not None]
+    plan = [(one, before.get(_key_of(one.row))) for one in judged]
+    tried = [(one, attempts) for one, attempts in plan if _is_tried(one.row)]
     most = max(engine.limits.attempts, engine.spec.max_ask_delay)
-    spent = [(step, attempts) for step, attempts in known if attempts.times >= most]
-    steps, late = {_step(one.row) for one in todo}, {step for step, _ in spent}
-    if late == steps:
-        return Paced(due=[], exhausted=_evidence([attempts for _, attempts in spent], decision))
+    spent = [attempts for _, attempts in tried if attempts is not None and attempts.times >= most]
+    rest = [(one, attempts) for one, attempts in tried if attempts not in spent]
+    if not rest:
+        return Paced(due=[], exhausted=_evidence(spent, decision))
     if engine.decider.is_model:
         # Its actions may depend on each other, so none of them is left out. Nor is it delayed: it has taken its time
         # already, and a decision that was paid for would be given up at a stop.
         return Paced(due=judged)
-    if steps.difference(step for step, _ in known):
-        late |= {step for step, attempts in known if _left_of(engine, attempts) > 0}
-    return Paced(
-        due=[one for one in judged if one.row.event is not None or _step(one.row) not in late],
-        later=[one for one in todo if _step(one.row) in late],
-        repeated=[attempts for step, attempts in known if step not in late],
+    repeated = [(_step(one.row), attempts) for one, attempts in rest if attempts is not None]
+    early = {step for step, attempts in repeated if _left_of(engine, attempts) > 0}
+    has_new = bool({_step(one.row) for one, _ in rest}.difference(step for step, _ in repeated))
+    if early and not has_new:
+        return Paced(due=[], retry=_retry(engine, [attempts for _, attempts in repeated], of=most))
+    due: list[JudgedAction] = []
+    later: list[JudgedAction] = []
+    for one, attempts in plan:
+        if _is_tried(one.row):
+            (later if attempts in spent or _step(one.row) in early else due).append(one)
+        elif attempts is None or attempts.state is not ActionState.DENIED:
+            due.append(one)
+    return Paced(due=due, later=later)
+
+
+def _is_tried(row: NewAction) -> bool:
+    """Whether it is executed, or has failed already because nothing can execute it; else policy has decided on it."""
+    return row.event in {None, ActionEvent.FAILED}
+
+
+def _has_acted(iteration: Iteration) -> bool:
+    return iteration.outcome is IterationOutcome.ACTED
+
+
+def _retry(engine: LoopContext, repeated: Sequence[Attempts], *, of: int) -> PendingRetry:
+    return PendingRetry(
+        at=after(engine.clock.now(), max(_left_of(engine, one) for one in repeated)),
+        calls=list(dict.fromkeys(engine.redactor.text(name_of(one)) for one in repeated)),
+        attempts=max(one.times for one in repeated),
+        of=of,
     )
+
+
+def only_due(actions: Sequence[ActionSpec], paced: Paced) -> list[ActionSpec]:
+    """The actions of a decision without those that are left for later, on the hosts where they are due."""
+    found: list[ActionSpec] = []
+    for n, action in enumerate(actions, start=1):
+        if any(one.row.n == n for one in paced.later):
+            hosts = [one.row.host for one in paced.due if one.row.n == n]
+            found.extend(msgspec.structs.replace(action, host=host) for host in hosts)
+        else:
+            found.append(action)
+    return found
 
 
 def _step(row: NewAction) -> Key:
@@ -124,20 +165,25 @@ def _sentence(one: Attempts) -> str:
             return f"{name} was tried {times} in this run: {one.error}"
 
 
-async def until_due(engine: LoopContext, repeated: Sequence[Attempts]) -> bool:
-    """Wait until every repetition may begin. False if the loop is asked to stop."""
-    return await _wait(engine, max((_left_of(engine, one) for one in repeated), default=0.0))
-
-
 def pause_before(engine: LoopContext, times: int) -> float:
     """Seconds between the end of what was tried so many times and the next attempt."""
     return 0.0 if times == 0 else min(engine.limits.retry_delay * 2.0 ** (times - 1), LONGEST)
 
 
-async def until_observable(engine: LoopContext, now: LoopSnapshot) -> bool:
-    """Wait before observing again what could not be observed. False if the loop is asked to stop."""
-    times = len(unseen(engine, now.of_run))
-    return times == 0 or await _wait(engine, _left(engine, now.of_run[-1].ended_at, times))
+def left_until(engine: LoopContext, retry: PendingRetry) -> float:
+    """Seconds until the loop may observe again. A clock that was set back does not make the pause longer."""
+    return min(seconds_between(engine.clock.now(), retry.at), pause_before(engine, retry.attempts))
+
+
+def to_observe_again(engine: LoopContext, now: LoopSnapshot) -> PendingRetry | None:
+    """The pause before observing again what could not be observed; None if something could be done."""
+    times = len(unseen(engine, decide.of_budget(now.of_run)))
+    if times == 0:
+        return None
+    left = _left(engine, now.of_run[-1].ended_at, times)
+    return PendingRetry(
+        at=after(engine.clock.now(), max(left, 0.0)), calls=[], attempts=times, of=engine.limits.attempts
+    )
 
 
 def unseen(engine: LoopContext, iterations: Sequence[Iteration]) -> list[Iteration]:
@@ -159,9 +205,8 @@ def _left(engine: LoopContext, since: int | None, times: int) -> float:
     return pause_before(engine, times) - passed
 
 
-async def _wait(engine: LoopContext, seconds: float) -> bool:
-    if seconds <= 0:
-        return True
+async def wait(engine: LoopContext, seconds: float) -> bool:
+    """Wait for so many seconds. False if the loop is asked to stop."""
     try:
         async with asyncio.timeout(seconds):
             await engine.stop.requested.wait()

@@ -13,7 +13,7 @@ from ftl2_enterprise.gate.approvals import why_not_allowed
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import BY_DEFAULT, UNATTENDED, PromptAnswer
-from ftl2_enterprise.loops.rows import approvals as approval_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.secret_answers import SecretAnswers
 from ftl2_enterprise.loops.secrets import Secret
 from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
@@ -42,6 +42,7 @@ def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]
     settled: dict[str, PromptAnswer] = {}
     secrets: dict[str, Secret] = {}
     since: int | None = None
+    revision = loop_rows.revision_of(tx, loop_id)
     for prompt in prompt_rows.get_prompts(tx, loop_id):
         if prompt.state is PromptState.OPEN or prompt.kind is PromptKind.APPROVAL:
             continue
@@ -56,7 +57,11 @@ def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]
                 continue
             secrets[prompt.key] = Secret(kept)
         settled[prompt.key] = PromptAnswer(
-            key=prompt.key, question=prompt.question, answer=prompt.answer, answered_by=prompt.answered_by
+            key=prompt.key,
+            question=prompt.question,
+            answer=prompt.answer,
+            answered_by=prompt.answered_by,
+            is_current=revision == 1 or prompt_rows.revision_of_prompt(tx, prompt) == revision,
         )
     return list(settled.values()), secrets
 

@@ -69,8 +69,6 @@ if TYPE_CHECKING:
 
 
 WITHOUT_MODEL = "The model is not called: a person chose to continue without it. Only the check and the rules act."
-SHOWN_PAUSE = 1.0
-"""Seconds of the shortest pause that is reported."""
 STOPPED = RunEnd(outcome=None, reason="stopped")
 
 
@@ -95,8 +93,12 @@ async def run(engine: LoopContext) -> RunEnd:
             return _hold(engine, freeze)
         try:
             if last is None or fresh:
-                if not await pacing.until_observable(engine, now):
-                    return STOPPED
+                waited = await _wait_to_retry(engine, now)
+                if waited is not None:
+                    if not waited:
+                        return STOPPED
+                    # What a person has changed in the meantime counts.
+                    continue
                 reason = await _begin(engine, now)
             else:
                 can_resume = await _can_resume(engine, last)
@@ -110,6 +112,19 @@ async def run(engine: LoopContext) -> RunEnd:
         reach(LoopFaultPoint.ITERATION_ENDED)
         if reason is not None:
             return reason
+
+
+async def _wait_to_retry(engine: LoopContext, now: LoopSnapshot) -> bool | None:
+    """Wait before observing again, if the last iterations demand it. False if the loop is asked to stop.
+
+    None if nothing is left to wait for.
+    """
+    retry = now.loop.retry
+    if retry is None and (retry := pacing.to_observe_again(engine, now)) is not None:
+        engine.journal.commit(run_units.note_retry, now.of_run[-1], engine.journal.generation, retry)
+    if retry is None or (left := pacing.left_until(engine, retry)) <= 0:
+        return None
+    return await pacing.wait(engine, left)
 
 
 def _hold(engine: LoopContext, freeze: Freeze) -> RunEnd:
@@ -363,20 +378,26 @@ async def _ask_or_act(
     again: str | None,
 ) -> RunEnd | None:
     stored = decide.redacted(engine, decision)
-    if approving.must_ask(judged):
-        # The stored decision is what will be executed, without the text of secrets.
-        asked = judged if stored.actions == decision.actions else await execute.judge_to_ask(engine, stored.actions)
-        if asked is None:
-            return STOPPED
-        return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
     paced = pacing.pace(engine, now, judged, decision)
     if paced.exhausted is not None:
         return _give_up(engine, iteration, stored, paced.exhausted, by=by)
-    _note_pause(engine, iteration, paced)
-    if not await pacing.until_due(engine, paced.repeated):
-        return STOPPED
+    if paced.retry is not None:
+        journal = engine.journal
+        return journal.commit(run_units.delay, iteration, journal.generation, paced.retry, decision=stored, by=by)
+    is_asking = approving.must_ask(paced.due)
+    if is_asking:
+        stored = msgspec.structs.replace(stored, actions=pacing.only_due(stored.actions, paced))
     if paced.later:
         stored = msgspec.structs.replace(stored, reasoning=f"{stored.reasoning} {_named_later(paced.later)}")
+    if is_asking:
+        # The stored decision is what will be executed, without the text of secrets.
+        asked = paced.due
+        if (
+            stored.actions != decision.actions
+            and (asked := await execute.judge_to_ask(engine, stored.actions)) is None
+        ):
+            return STOPPED
+        return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
     later = len({one.row.n for one in paced.later} - {one.row.n for one in paced.due})
     rows, journal = await foresee.rows(engine, paced.due), engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
@@ -390,15 +411,6 @@ async def _ask_or_act(
         journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
     planned = execute.runnable(engine, decision.actions, rows, ids)
     return await _execute(engine, now.loop, iteration, decision, planned, has_later=bool(paced.later))
-
-
-def _note_pause(engine: LoopContext, iteration: Iteration, paced: pacing.Paced) -> None:
-    """Commit that the iteration is about to wait, so that people who watch it see why nothing happens."""
-    attempts = max((one.times for one in paced.repeated), default=0)
-    if (seconds := pacing.pause_before(engine, attempts)) < SHOWN_PAUSE:
-        return
-    calls = list(dict.fromkeys(pacing.name_of(one.row) for one in paced.due if one.row.event is None))
-    engine.journal.commit(run_units.note_delay, iteration, calls=calls, seconds=seconds, attempts=attempts)
 
 
 def _named_later(later: Sequence[execute.JudgedAction]) -> str:

@@ -61,10 +61,12 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     recent = so_far[-2:]
     denied = [one for one in recent if one.outcome is IterationOutcome.DENIED]
     idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
-    # The next call of the model would be denied, too; a model whose actions are denied may find another way.
+    # The next call of the model would be denied, too; a model whose actions are denied may find another way. Other
+    # deciders decide the same again.
     is_last_denied = bool(denied) and recent[-1] is denied[-1]
-    is_call_denied = is_last_denied and (recent[-1].decided_by, recent[-1].decision) == (engine.decider.name, None)
-    if len(denied) == 2 or is_call_denied or (spent and denied and (idle or is_last_denied)):
+    by_decider = is_last_denied and recent[-1].decided_by == engine.decider.name
+    is_same_denied = by_decider and (recent[-1].decision is None or not engine.decider.is_model)
+    if len(denied) == 2 or is_same_denied or (spent and denied and (idle or is_last_denied)):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
     if so_far and (end := _blind(engine, now, so_far) or _stuck(engine, now.loop, so_far)) is not None:
         return end

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 _ITERATIONS = Reader(iterations, Iteration)
 MAX_SCANNED = 20_000
 """Iterations that are examined for one page, so that a loop with years of history does not block the service."""
-NO_NEWS = (IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED)
+NO_NEWS = (
+    IterationOutcome.CONVERGED,
+    IterationOutcome.CHECK_HELD,
+    IterationOutcome.OBSERVED,
+    IterationOutcome.DELAYED,
+)
 NEWS = tuple(set(IterationOutcome) - {*NO_NEWS, IterationOutcome.ACTED})
 """Outcomes that always count as a change; for iterations with actions, the results of the actions decide."""
 WENT_WRONG = (ActionState.FAILED, ActionState.DENIED, ActionState.UNKNOWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.loops.rows import model_queue
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.children import Table
     from ftl2_enterprise.store.tx import Tx
 
-_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in {"pid", "queued", "model_wait", "frozen_by"})
+_FROM_ELSEWHERE = {"pid", "queued", "model_wait", "frozen_by", "retry", "left_out"}
+_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in _FROM_ELSEWHERE)
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
     _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
@@ -38,6 +39,9 @@ _FAILED_LINES = Prepared(
 )
 _ALL_LINES = Prepared(_LINES.where(loops.c.id < bindparam("before")).limit(bindparam("at_most")))
 _FROZEN = Prepared(select(loops.c.id, loops.c.frozen_by).where(loops.c.frozen_by.is_not(None)))
+_NOTES = Prepared(
+    select(loops.c.id, loops.c.retry, loops.c.left_out).where(text("retry IS NOT NULL OR left_out <> '[]'"))
+)
 _FOREVER = 2**63 - 1
 
 
@@ -58,6 +62,7 @@ def lines(
     rows = rows[:limit]
     waiting = model_queue.get_waits(tx)
     frozen: dict[int, str] = {row[0]: row[1] for row in _FROZEN.rows(tx, {})}
+    notes = {row[0]: (row[1], row[2]) for row in _NOTES.rows(tx, {})}
     found = [
         LoopLine(
             **dict(zip(_LINE, row[:-1], strict=True)),
@@ -65,6 +70,8 @@ def lines(
             queued=queued(row[0], children),
             model_wait=waiting.get(row[0]),
             frozen_by=frozen.get(row[0]),
+            retry=notes[row[0]][0] if row[0] in notes else None,
+            left_out=notes[row[0]][1] if row[0] in notes else [],
         )
         for row in rows
     ]

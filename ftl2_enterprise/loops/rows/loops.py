@@ -65,6 +65,12 @@ _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _REVISION = Prepared(select(loops.c.revision).where(_BY_ID))
 _TAKEN_REVISION = Prepared(select(loops.c.taken_revision).where(_BY_ID))
+_END_RETRY = Prepared(update(loops).where(_BY_ID, loops.c.retry.is_not(None)).values(retry=None))
+_LEAVE_OUT = Prepared(
+    update(loops).where(
+        _BY_ID, loops.c.generation == bindparam("claimed"), loops.c.left_out.is_distinct_from(bindparam("names"))
+    )
+)
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
 _INVENTORIES = Prepared(
     select(func.max(loops.c.id))
@@ -223,6 +229,11 @@ def update_loop(tx: Tx, loop_id: int, generation: int, **values: Any) -> None:
         raise _taken_over(tx, loop_id)
 
 
+def leave_out(tx: Tx, loop_id: int, generation: int, names: list[str]) -> None:
+    """Write which steps people have left out, if that has changed."""
+    _LEAVE_OUT.change(tx, {"row_id": loop_id, "claimed": generation, "names": names, "left_out": names})
+
+
 def move_loop(
     tx: Tx,
     loop_id: int,
@@ -287,6 +298,7 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
         message = f"cannot begin iteration {n} of the loop {loop_id}: the previous one has not ended"
         raise problem.conflict(message) from error
     add_to_loop(tx, loop_id, iteration_count=1)
+    _END_RETRY.change(tx, {"row_id": loop_id})
     return get_iteration(tx, iteration_id)
 
 

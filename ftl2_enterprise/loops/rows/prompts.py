@@ -47,6 +47,7 @@ _PROMPTS = Reader(prompts, Prompt)
 _INSERT = Prepared(insert(prompts))
 _OF_LOOP = Prepared(_PROMPTS.select().where(prompts.c.loop_id == bindparam("of")).order_by(prompts.c.id))
 _RUN_OF = Prepared(select(iterations.c.run).where(iterations.c.id == bindparam("row_id")))
+_REVISION_OF = Prepared(select(iterations.c.revision).where(iterations.c.id == bindparam("row_id")))
 _NOW = Prepared(select(loops.c.mode, loops.c.run).where(loops.c.id == bindparam("row_id")))
 _NEEDS_A_PERSON = (
     IterationOutcome.BLOCKED,
@@ -174,6 +175,12 @@ def run_of_prompt(tx: Tx, prompt: Prompt) -> int:
     """The run of the loop in which the prompt was created."""
     run: int = _RUN_OF.scalar(tx, {"row_id": prompt.iteration_id})
     return run
+
+
+def revision_of_prompt(tx: Tx, prompt: Prompt) -> int:
+    """The revision of the desired state that the prompt was created about."""
+    revision: int = _REVISION_OF.scalar(tx, {"row_id": prompt.iteration_id})
+    return revision
 
 
 def run_by_person(tx: Tx, loop_id: int) -> int:

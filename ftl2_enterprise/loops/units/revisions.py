@@ -29,7 +29,14 @@ def put_in_force(
     n = loop.revision + 1
     revision_id = revision_rows.insert_revision(tx, loop.id, n, spec, reason=reason, restores=restores)
     loop_rows.change_loop(
-        tx, loop.id, revision=n, spec=spec, desired_state=spec.desired_state, mode=spec.mode, updated_at=tx.now
+        tx,
+        loop.id,
+        revision=n,
+        spec=spec,
+        desired_state=spec.desired_state,
+        mode=spec.mode,
+        left_out=[],
+        updated_at=tx.now,
     )
     fact = LoopUpdated(revision=n, was=loop.revision, restores=restores, reason=reason)
     tx.emit(fact, subject=loop_subject(loop.id))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ftl2_enterprise.core.clock import Instant, after
+from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.loops.approval_terms import NOT_NEEDED
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
@@ -55,6 +55,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Loop,
     LoopState,
     ObservationState,
+    PendingRetry,
     PromptState,
 )
 from ftl2_enterprise.store.events import short
@@ -63,6 +64,8 @@ from ftl2_enterprise.store.unit import unit
 
 SUPERSEDED = "the desired state was changed"
 """Why what belongs to an earlier revision ends."""
+SHOWN_PAUSE = 1.0
+"""Seconds of the shortest pause that is a fact."""
 
 # --- runs ----------------------------------------------------------------------------------------------------------
 
@@ -78,6 +81,7 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
         run=run,
         next_run_at=None,
         restart_at=None,
+        **({} if resumed else {"retry": None}),
     )
     iteration = loop_rows.open_iteration(tx, loop_id)
     if state is not LoopState.WAITING and iteration is not None and iteration.state is IterationState.ASKING:
@@ -111,7 +115,7 @@ def end_run(tx: Tx, loop_id: int, generation: int, fact: EndOfRun, *, values: di
     if loop.is_superseded:
         loop_rows.move_loop(tx, loop_id, generation, LoopPaused(outcome=None, reason=SUPERSEDED), reason=SUPERSEDED)
         return False
-    values = {name: short(value) if name == "reason" else value for name, value in values.items()}
+    values = {name: short(value) if name == "reason" else value for name, value in values.items()} | {"retry": None}
     if isinstance(fact, LoopRested):
         # By the clock of the transaction: it may have been set since the process of the loop read it.
         values["next_run_at"] = after(tx.now, fact.delay)
@@ -131,6 +135,7 @@ def hold(tx: Tx, loop_id: int, generation: int, *, freeze: str, reason: str, nex
         frozen_by=freeze,
         reason=short(reason),
         next_run_at=next_run_at,
+        retry=None,
     )
 
 
@@ -216,6 +221,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
         iterations=len(of_run),
         changed=action_rows.count_changed(tx, loop.id, loop.run),
         by=by,
+        left_out=decision.left_out,
     )
     tx.emit(converged, subject=loop_subject(loop.id))
 
@@ -315,6 +321,7 @@ def record_decision(
         decision=decision,
         decided_at=tx.now,
     )
+    loop_rows.leave_out(tx, iteration.loop_id, generation, decision.left_out)
     if decision.unmet or decision.actions:
         note_condition(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)
@@ -322,10 +329,27 @@ def record_decision(
 
 
 @unit
-def note_delay(tx: Tx, iteration: Iteration, *, calls: list[str], seconds: float, attempts: int) -> None:
-    """Record that the iteration waits before it repeats something."""
-    fact = IterationDelayed(iteration_id=iteration.id, calls=calls, seconds=seconds, attempts=attempts)
-    tx.emit(fact, subject=loop_subject(iteration.loop_id))
+def delay(tx: Tx, iteration: Iteration, generation: int, retry: PendingRetry, *, decision: Decision, by: str) -> None:
+    """Record a decision that is not executed now, and end the iteration: the next one follows after a pause."""
+    record_decision(tx, iteration, generation, decision, by=by, actions=[], later=len(decision.actions))
+    end_iteration(tx, iteration, generation, IterationOutcome.DELAYED)
+    note_retry(tx, iteration, generation, retry)
+
+
+@unit
+def note_retry(tx: Tx, iteration: Iteration, generation: int, retry: PendingRetry) -> None:
+    """Record what the loop waits for after the iteration, so that people see why nothing happens."""
+    loop_rows.update_loop(tx, iteration.loop_id, generation, retry=retry)
+    seconds = seconds_between(tx.now, retry.at)
+    if seconds >= SHOWN_PAUSE:
+        fact = IterationDelayed(
+            iteration_id=iteration.id,
+            calls=retry.calls,
+            seconds=round(seconds, 1),
+            attempts=retry.attempts,
+            of=retry.of,
+        )
+        tx.emit(fact, subject=loop_subject(iteration.loop_id))
 
 
 @unit

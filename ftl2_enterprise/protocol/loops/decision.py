@@ -102,3 +102,5 @@ class Decision(Strict, frozen=True):
     """Differences from the desired state, one line each, for people."""
     unknown: list[str] = []
     """Those of `unmet` that could not be observed: they are no drift."""
+    left_out: list[str] = []
+    """Steps that are not in place, and that a person has left out. Only a manifest has them."""

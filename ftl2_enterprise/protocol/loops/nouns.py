@@ -92,6 +92,8 @@ class IterationOutcome(StrEnum):
     RULE_FIRED = "rule_fired"
     ACTED = "acted"
     OBSERVED = "observed"
+    DELAYED = "delayed"
+    """Everything to do was tried a moment ago: the next iteration observes again after a pause."""
     ASKED = "asked"
     PREVIEWED = "previewed"
     BLOCKED = "blocked"
@@ -235,6 +237,18 @@ class LoopSpec(Wire, frozen=True):
     """SHA-256 of each file that was sent and is stored with the loop, by path. The service sets it."""
 
 
+class PendingRetry(Wire, frozen=True):
+    """What a loop that runs waits for before it observes again."""
+
+    at: Instant
+    calls: list[str]
+    """Steps, modules and hosts of what it will execute again; empty if it could not observe."""
+    attempts: int
+    """How often the most frequent of them was tried in the run."""
+    of: int
+    """After so many attempts the run ends."""
+
+
 class Loop(Wire, frozen=True):
     """A durable request to keep something in a desired state, with its progress."""
 
@@ -287,6 +301,10 @@ class Loop(Wire, frozen=True):
     """The number of the revision of its desired state that is in force."""
     taken_revision: int = 1
     """The revision that its process was started with; one with an earlier revision stops at its next safe point."""
+    retry: PendingRetry | None = None
+    """What it pauses for, while it runs."""
+    left_out: list[str] = []
+    """Steps that a person has left out, and that are not in place: if it is in sync, then with these exceptions."""
 
     @property
     def is_superseded(self) -> bool:

@@ -17,6 +17,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Mode,
     Observation,
     Outcome,
+    PendingRetry,
     Prompt,
     WaitReason,
 )
@@ -78,6 +79,10 @@ class LoopLine(Wire, frozen=True):
     model_wait: ModelWait | None = None
     frozen_by: str | None = None
     """The id of the freeze that holds it; it continues when that ends."""
+    retry: PendingRetry | None = None
+    """What it pauses for, while it runs."""
+    left_out: list[str] = []
+    """Steps that a person has left out, and that are not in place: if it is in sync, then with these exceptions."""
 
 
 class LoopPage(Wire, frozen=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 from ftl2_enterprise.protocol.loops.replies import ModelWait
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT
-from ftl2_enterprise.render.loops.standing import waiting
+from ftl2_enterprise.render.loops.standing import repetition, waiting
 from ftl2_enterprise.render.text import Line, Role, count, duration, line, one_line, symbol, with_commands
 
 if TYPE_CHECKING:
@@ -100,11 +100,9 @@ def iteration_checked(fact: IterationChecked) -> list[Line]:
 
 def iteration_delayed(fact: IterationDelayed) -> list[Line]:
     """That the loop waits before it repeats something."""
-    more = f" and {len(fact.calls) - 1} more" if len(fact.calls) > 1 else ""
-    what = f"{one_line(fact.calls[0], 160) if fact.calls else 'it'}{more}"
-    tried = count(fact.attempts, "attempt")
-    most = duration(fact.seconds).replace(".0 ", " ")
-    return [line((f"pauses up to {most} before repeating {what}, after {tried}", Role.FAINT), indent=INDENT)]
+    pause = duration(fact.seconds).replace(".0 ", " ")
+    what = repetition(fact.calls, fact.attempts, fact.of)
+    return [line((f"waits {pause} {what}", Role.FAINT), indent=INDENT)]
 
 
 def unmet(items: Sequence[str]) -> list[Line]:

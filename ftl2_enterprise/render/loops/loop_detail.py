@@ -66,6 +66,8 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     ]
     if reason := why(loop, now, detail.queued, draining=detail.draining, model_wait=detail.model_wait):
         shown.append(_fact("why", reason))
+    if loop.left_out:
+        shown.append(_fact("left out", one_line(", ".join(loop.left_out), 300)))
     shown.append(_fact("desired", one_line(loop.spec.source or loop.desired_state, 300)))
     shown.append(_fact("mode", _mode(loop)))
     if limits := _limits(loop):

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.nouns import LoopState
-from ftl2_enterprise.render.loops.standing import QUEUED, STOPPING, is_failing, standing, stopping, why
-from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS
+from ftl2_enterprise.render.loops.standing import (
+    QUEUED,
+    STOPPING,
+    condition_word,
+    is_failing,
+    standing,
+    stopping,
+    why,
+)
 from ftl2_enterprise.render.table import Cell, Column, cell, table
 from ftl2_enterprise.render.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
 
@@ -52,7 +59,7 @@ def loop_table(loops: Sequence[LoopLine], now: Instant, room: int | None, *, dra
 
 def _row(loop: LoopLine, now: Instant, *, draining: bool) -> list[Cell]:
     where = standing(loop)
-    condition, role = CONDITION_WORDS[loop.condition]
+    condition, role = condition_word(loop)
     return [
         cell((one_line(loop.name, 80), Role.STRONG)),
         cell(symbol(where.symbol, where.role), (where.word, where.role)),

@@ -60,6 +60,7 @@ from ftl2_enterprise.render.loops.prompts import (
     question,
     terms,
 )
+from ftl2_enterprise.render.loops.standing import WITH_EXCEPTIONS
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
 
@@ -196,8 +197,9 @@ class Narrator:
         return [
             line(
                 symbol("✔", Role.GOOD),
-                ("converged", Role.GOOD),
+                (WITH_EXCEPTIONS, Role.WARNING) if fact.left_out else ("converged", Role.GOOD),
                 f" after {count(fact.iterations, 'iteration')}: {what}",
+                f"; left out: {one_line(', '.join(fact.left_out), 300)}" if fact.left_out else "",
                 (f" (decided by {one_line(fact.by)})", Role.FAINT),
             )
         ]

@@ -29,6 +29,6 @@ def is_no_op(fact: Fact) -> bool:
         case IterationDecided():
             return fact.converged
         case LoopConverged():
-            return not fact.changed and fact.iterations == 1
+            return not fact.changed and not fact.left_out and fact.iterations == 1
         case _:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
-from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, Mode, WaitReason
+from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Mode, Outcome, WaitReason
 from ftl2_enterprise.protocol.loops.replies import LoopLine, ModelWait, Queued
 from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES, STATE_SYMBOLS
 from ftl2_enterprise.render.text import Line, Piece, Role, ago, count, duration, iso_time, line, one_line, symbol
@@ -13,7 +13,7 @@ from ftl2_enterprise.render.text import Line, Piece, Role, ago, count, duration,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.protocol.loops.nouns import Loop, PendingRetry
 
 ENDED = {LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED}
 """States in which nothing runs or is scheduled; a failed loop can be retried."""
@@ -29,6 +29,7 @@ _STARTING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUS
 LATE = 60.0
 """Seconds by which a check may be late before what is known about the loop is stale."""
 QUEUED = "queued"
+WITH_EXCEPTIONS = f"{OUTCOME_WORDS[Outcome.CONVERGED][1]}, with exceptions"
 FROZEN = "frozen"
 STOPPING = "the service is stopping"
 NEXT_START = "continues after the next start of the service"
@@ -51,6 +52,8 @@ def standing(loop: LoopLine | Loop, queued: Queued | None = None) -> LoopStandin
     """
     state, role, mark = loop.state, STATE_ROLES[loop.state], STATE_SYMBOLS[loop.state]
     if state in ENDED:
+        if loop.outcome is Outcome.CONVERGED and loop.left_out:
+            return LoopStanding(OUTCOME_WORDS[loop.outcome][0], WITH_EXCEPTIONS, Role.WARNING)
         found = LoopStanding(mark, str(state), role)
         return found if loop.outcome is None else LoopStanding(*OUTCOME_WORDS[loop.outcome])
     coming = _REQUESTED.get(loop.desired)
@@ -112,13 +115,21 @@ def condition_pieces(loop: Loop, now: Instant) -> list[Piece]:
     """What was observed, after a comma, with its age; nothing if nothing was observed yet."""
     if loop.observed_at is None:
         return []
-    word, role = CONDITION_WORDS[loop.condition]
+    word, role = condition_word(loop)
     age = (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)
     if standing(loop).word == word:
         # It ended as drifted, and that is shown already.
         return [age]
     stale: list[Piece] = [", ", ("stale", Role.WARNING)] if is_stale(loop, now) else []
     return [", ", (word, role), *stale, age]
+
+
+def condition_word(loop: LoopLine | Loop) -> tuple[str, Role]:
+    """The word for what was observed, and its role."""
+    word, role = CONDITION_WORDS[loop.condition]
+    if loop.condition is Condition.IN_SYNC and loop.left_out:
+        return f"{word}, with exceptions", Role.WARNING
+    return word, role
 
 
 def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | None:
@@ -142,6 +153,8 @@ def why(
         return first
     if loop.state is LoopState.RUNNING and (found := _wait_of(loop, model_wait)) is not None:
         return waiting(found)
+    if loop.state is LoopState.RUNNING and loop.retry is not None:
+        return retrying(loop.retry)
     return _reason(loop, now)
 
 
@@ -221,6 +234,18 @@ def stopping(loops: Sequence[LoopLine]) -> str:
     return f"{STOPPING}: {what.get(left, f'waiting for {left} loops to finish their current steps')}"
 
 
+def retrying(retry: PendingRetry) -> str:
+    """What a loop that runs pauses for."""
+    return f"waits until {iso_time(retry.at)} {repetition(retry.calls, retry.attempts, retry.of)}"
+
+
+def repetition(calls: Sequence[str], attempts: int, of: int) -> str:
+    """What a loop waits for: `to try X again: 1 of 3 attempts`. `of` is 0 if it is not known."""
+    more = f" and {len(calls) - 1} more" if len(calls) > 1 else ""
+    what = f"try {one_line(calls[0], 160)}{more}" if calls else "observe"
+    return f"to {what} again: {f'{attempts} of {count(of, "attempt")}' if of else count(attempts, 'attempt')}"
+
+
 def until(instant: Instant | None, now: Instant) -> str:
     """The time until an instant: `in 90 s`, or `now`."""
     if instant is None or instant <= now:
@@ -248,5 +273,6 @@ def state_line(loop: Loop, now: Instant, queued: Queued | None = None, *, is_now
 def outcome_line(loop: Loop) -> Line:
     """The result of a run on one line: the status, the name of the loop, and the reason."""
     where = standing(loop)
-    reason = [f": {one_line(loop.reason, 300)}"] if loop.reason else []
+    named = f"left out: {', '.join(loop.left_out)}" if where.word == WITH_EXCEPTIONS else None
+    reason = [f": {one_line(why, 300)}"] if (why := loop.reason or named) else []
     return line(symbol(where.symbol, where.role), (where.word, where.role), f": loop {one_line(loop.name)}", *reason)

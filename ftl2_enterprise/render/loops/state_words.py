@@ -76,6 +76,7 @@ ITERATION_WORDS: dict[IterationOutcome, tuple[str, Role]] = {
     IterationOutcome.RULE_FIRED: ("rule fired", Role.CHANGED),
     IterationOutcome.ACTED: ("acted", Role.CHANGED),
     IterationOutcome.OBSERVED: ("observed", Role.PLAIN),
+    IterationOutcome.DELAYED: ("delayed", Role.FAINT),
     IterationOutcome.ASKED: ("asked", Role.WARNING),
     IterationOutcome.PREVIEWED: ("previewed", Role.ACCENT),
     IterationOutcome.BLOCKED: ("blocked", Role.BAD),

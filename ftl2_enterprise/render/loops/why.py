@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import Instant
@@ -24,6 +23,7 @@ from ftl2_enterprise.render.loops.standing import (
     NEXT_START,
     condition_pieces,
     is_stale,
+    retrying,
     standing,
     until,
     waiting,
@@ -34,14 +34,12 @@ from ftl2_enterprise.render.view import ViewContent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftl2_enterprise.protocol.loops.nouns import Action, Iteration, Loop
+    from ftl2_enterprise.protocol.loops.nouns import Action, Loop
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
     from ftl2_enterprise.render.view import ViewReader
 
 SHOWN = 5
 """Lines about what is out of place, and as many about what failed."""
-_LEFT_OUT = re.compile(r"left out by a person: (.+)\.$")
-"""The steps that the reasoning of an iteration names."""
 _RESUMED = {Desired.PAUSE, Desired.STOP}
 
 
@@ -109,7 +107,7 @@ def _nothing(loop: Loop, now: Instant) -> str:
 def _causes(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cause]:
     yield from _holds(reader, detail, now)
     yield from _state(detail, now)
-    yield from _standing_orders(detail.loop, detail.last)
+    yield from _standing_orders(detail.loop)
     if detail.loop.condition is not Condition.IN_SYNC or detail.loop.state not in {LoopState.RESTING, *ENDED}:
         yield from _last(reader, detail)
 
@@ -134,6 +132,8 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
         )
     if detail.model_wait is not None and loop.state is LoopState.RUNNING:
         yield Cause(text=waiting(detail.model_wait))
+    if loop.retry is not None and loop.state is LoopState.RUNNING:
+        yield Cause(text=retrying(loop.retry))
     approvals = {one.prompt.id: one.approval for one in reader.call(ListPrompts(loop=str(loop.id)))}
     for prompt in sorted(detail.open_prompts, key=lambda one: one.id):
         approval = approvals.get(prompt.id)
@@ -162,12 +162,13 @@ def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
         yield Cause(text=text if detail.process is not None else "its process ended unexpectedly")
 
 
-def _standing_orders(loop: Loop, last: Iteration | None) -> Iterator[Cause]:
+def _standing_orders(loop: Loop) -> Iterator[Cause]:
     """What the loop does not do, because a person has decided so before or during its run."""
     if loop.spec.remediation is LoopRemediation.NEVER and loop.condition is Condition.DRIFTED:
         yield Cause(text="its remediation is `never`: it reports and changes nothing")
-    if (found := _LEFT_OUT.search((last.reasoning if last is not None else None) or "")) is not None:
-        yield Cause(text=f"left out by a person after failures: {found[1]}", command=f"history {quoted(loop.name)}")
+    if loop.left_out:
+        names = ", ".join(loop.left_out)
+        yield Cause(text=f"left out by a person after failures: {names}", command=f"history {quoted(loop.name)}")
 
 
 def _last(reader: ViewReader, detail: LoopDetail) -> Iterator[Cause]:

@@ -132,7 +132,9 @@ def test_iterations_with_a_change_or_failure_are_kept(db: Store, and_also: Calla
 
 @pytest.mark.parametrize("outcome", sorted(IterationOutcome))
 def test_only_complete_runs_without_a_change_are_removed(db: Store, outcome: IterationOutcome) -> None:
-    quiet = outcome in {IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED}
+    quiet = outcome in {
+        IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED, IterationOutcome.DELAYED
+    }  # fmt: skip
     with db.write() as tx:
         web = started_loop(tx)[0].id
         run = [iterate(tx, web, 1), iterate(tx, web, 1, outcome), iterate(tx, web, 1)]

@@ -200,6 +200,8 @@ def _faults(decision: Decision) -> Iterator[str]:
         yield "nothing is decided: give one of converged, blocked, ask, actions, observe or state_ops"
     if decision.blocked is not None and not decision.blocked.strip():
         yield "blocked has to give the reason"
+    if decision.left_out:
+        yield "left_out is for manifests; omit it"
     if decision.converged and decision.unmet:
         yield "converged is true although `unmet` lists what is not as desired"
     for n, action in enumerate(decision.actions):

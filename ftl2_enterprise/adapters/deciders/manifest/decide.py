@@ -104,7 +104,11 @@ class _ManifestDecision:
 
     def decide(self, unanswered: set[str]) -> Decision:
         decision = self._decide(unanswered)
-        return msgspec.structs.replace(decision, unknown=self._lines(NOT_KNOWN)) if decision.unmet else decision
+        return msgspec.structs.replace(
+            decision,
+            unknown=self._lines(NOT_KNOWN) if decision.unmet else [],
+            left_out=self._named(StepStatus.LEFT_OUT),
+        )
 
     def _decide(self, unanswered: set[str]) -> Decision:
         if all(one.status in SETTLED or one.status is StepStatus.LEFT_OUT for one in self.verdicts.values()):

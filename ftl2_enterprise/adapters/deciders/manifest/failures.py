@@ -46,8 +46,12 @@ def step_of(key: str) -> str | None:
 
 
 def left_out(steps: Sequence[PlannedStep], answers: Sequence[PromptAnswer]) -> set[str]:
-    """The steps that a person left out, by the last answer about each, and all steps that require them."""
-    words = {name: answer.answer for answer in answers if (name := step_of(answer.key)) is not None}
+    """The steps that a person left out, by the last answer about each, and all steps that require them.
+
+    That holds until the desired state is changed.
+    """
+    current = [one for one in answers if one.is_current]
+    words = {name: answer.answer for answer in current if (name := step_of(answer.key)) is not None}
     left = {name for name, word in words.items() if word == LEAVE_OUT}
     while more := {one.step.name for one in steps if left.intersection(one.step.requires)} - left:
         left |= more

@@ -103,14 +103,16 @@ class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
 
 
 class IterationDelayed(IterationFact, frozen=True, tag="iteration.delayed"):
-    """The iteration waits before it repeats what was executed earlier in the run."""
+    """The loop waits after the iteration: then it observes again, and repeats what is still necessary."""
 
     calls: list[str]
-    """Steps, modules and hosts of what it is about to execute."""
+    """Steps, modules and hosts of what it will execute again; empty if it could not observe."""
     seconds: float
-    """It waits at most so long: the pause began with the end of the last attempt."""
+    """How long it waits."""
     attempts: int
-    """How often the most frequent of them was executed in the run."""
+    """How often the most frequent of them was tried in the run."""
+    of: int = 0
+    """After so many attempts the run ends; 0 in events of earlier versions."""
 
 
 class IterationEnded(IterationFact, frozen=True, tag="iteration.ended"):

@@ -236,6 +236,8 @@ class LoopConverged(Fact, frozen=True, tag="loop.converged"):
     """Actions of the run that changed something."""
     by: str
     """What found it: `check`, `rules`, or the name of the decider."""
+    left_out: list[str] = []
+    """Steps that a person has left out, and that are not in place."""
 
     @override
     def log_level(self) -> LogLevel:

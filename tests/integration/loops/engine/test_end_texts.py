@@ -39,7 +39,7 @@ async def test_iterations_that_were_not_enough_name_what_is_out_of_place(tmp_pat
     )
 
 
-async def test_a_pause_is_a_fact_and_a_line_before_it_begins(tmp_path: Path) -> None:
+async def test_a_pause_is_a_fact_and_a_line(tmp_path: Path) -> None:
     again = replace(AGAIN, actions=[replace(START, step="web server")])
     with bench(tmp_path, ScriptedDecider(lambda _: again), modules=broken(), limits=RunLimits(retry_delay=60.0)) as b:
         running = asyncio.create_task(b.run())
@@ -49,9 +49,10 @@ async def test_a_pause_is_a_fact_and_a_line_before_it_begins(tmp_path: Path) -> 
         b.stop.requested.set()
         await running
         (fact,) = [fact for event in b.events if isinstance(fact := fact_of(event), IterationDelayed)]
-    assert (fact.calls, fact.seconds, fact.attempts) == (["web server (service) on web"], 60.0, 1)
+    assert (fact.calls, fact.attempts, fact.of) == (["web server (service) on web"], 1, 3)
+    fact = replace(fact, seconds=60.0)
     shown = [line.plain.strip() for line in Narrator().lines_of(fact)]
-    assert shown == ["pauses up to 60 s before repeating web server (service) on web, after 1 attempt"]
+    assert shown == ["waits 60 s to try web server (service) on web again: 1 of 3 attempts"]
 
 
 async def test_actions_that_are_left_for_later_are_counted(tmp_path: Path) -> None:

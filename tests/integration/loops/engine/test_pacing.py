@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.loops.engine import pacing
 from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.ports import ModuleResult
-from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
 from tests.support.loops.approving import do
@@ -64,10 +65,61 @@ async def test_an_action_without_the_desired_effect_is_tried_three_times(
         ended = await b.run()
         found = pauses(b)
         assert (ended.outcome, ended.reason) == (Outcome.NOT_CONVERGED, reason)
-        assert outcomes(b) == [IterationOutcome.ACTED] * 3 + [IterationOutcome.OBSERVED]
+        assert [one for one in outcomes(b) if one is not IterationOutcome.DELAYED] == [
+            *[IterationOutcome.ACTED] * 3,
+            IterationOutcome.OBSERVED,
+        ]
     assert len(found) == 2
     assert found[0] >= 0.05
     assert found[1] >= 0.1
+
+
+async def test_what_is_acted_on_was_observed_after_the_pause(tmp_path: Path) -> None:
+    """Iterations that only lead to a pause do not count."""
+    modules = hosts(failed("no"))
+    seen: list[float] = []
+    decider = repeating(AGAIN, observe=[ObservationSpec(name="state", module="stat", host="web")])
+
+    def observe(_: Any) -> ModuleResult:
+        seen.append(time.monotonic())
+        return ok()
+
+    def act(_: Any) -> ModuleResult:
+        seen.append(-time.monotonic())
+        return failed("no")
+
+    modules.handlers |= {"stat": observe, "service": act}
+    limits = RunLimits(retry_delay=0.3)
+    with bench(tmp_path, decider, modules=modules, limits=limits, max_iterations=2) as b:
+        ended = await b.run()
+        acted = IterationOutcome.ACTED
+        assert outcomes(b) == [acted, IterationOutcome.DELAYED, acted]
+        assert b.loop().retry is None
+    assert (ended.reason or "").startswith("2 iterations were not enough")
+    assert [at > 0 for at in seen] == [True, False, True, True, False]
+    assert seen[3] + seen[1] >= 0.3
+
+
+async def test_what_is_waited_for_is_stored_with_the_loop(tmp_path: Path) -> None:
+    with bench(tmp_path, repeating(AGAIN), modules=hosts(failed("no")), limits=RunLimits(retry_delay=60.0)) as b:
+        running = asyncio.ensure_future(b.run())
+        async with asyncio.timeout(20):
+            while b.loop().retry is None:
+                await asyncio.sleep(0)
+        retry, ended_at = b.loop().retry, actions(b)[0].ended_at
+        b.stop.ask()
+        await running
+    assert retry is not None
+    assert (retry.calls, retry.attempts, retry.of) == (["service on web"], 1, 3)
+    assert seconds_between(ended_at or 0, retry.at) == pytest.approx(60, abs=0.1)
+
+
+async def test_a_change_during_the_pause_is_noticed(tmp_path: Path) -> None:
+    """After the pause the loop may be in its desired state: then nothing is repeated."""
+    decider = ScriptedDecider(AGAIN, AGAIN, Decision(converged=True))
+    with bench(tmp_path, decider, modules=hosts(failed("no")), limits=QUICK) as b:
+        assert (await b.run()).outcome is Outcome.CONVERGED
+        assert len(actions(b)) == 1
 
 
 async def test_what_a_plan_has_twice_is_one_attempt(tmp_path: Path) -> None:
@@ -99,7 +151,7 @@ async def test_parts_of_a_step_are_different_and_stay_together(tmp_path: Path) -
     plans = [
         Decision(actions=[step("a")]),
         Decision(actions=[step("a"), step("a", part=1), step("b")]),
-        Decision(actions=[step("a"), step("a", part=1)]),
+        *[Decision(actions=[step("a"), step("a", part=1)])] * 2,
     ]
     decider = ScriptedDecider(*plans, *[Decision(converged=True)])
     with bench(tmp_path, decider, modules=modules, limits=RunLimits(retry_delay=0.3)) as b:
@@ -140,7 +192,7 @@ async def test_what_is_denied_on_its_host_does_not_end_the_run_before_the_others
         success=False, held=True, denied=True, error="denied: strict"
     )
     plan = Decision(actions=[ActionSpec(module="copy", host="web", params={}, step="a"), step("b")])
-    decider = ScriptedDecider(plan, plan, Decision(converged=True))
+    decider = ScriptedDecider(plan, plan, plan, Decision(converged=True))
     with bench(tmp_path, decider, modules=modules, limits=QUICK) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert [row.state for row in actions(b) if row.step == "b"].count(ActionState.SUCCEEDED) == 1
@@ -166,7 +218,7 @@ def step(name: str, *, part: int = 0, params: dict[str, Any] | None = None) -> A
 
 
 async def test_an_attempt_that_succeeds_ends_the_repetition(tmp_path: Path) -> None:
-    decider = ScriptedDecider(AGAIN, AGAIN, Decision(converged=True))
+    decider = ScriptedDecider(AGAIN, AGAIN, AGAIN, Decision(converged=True))
     with bench(tmp_path, decider, modules=hosts(failed("not yet")), limits=QUICK) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert len(actions(b)) == 2
@@ -206,7 +258,7 @@ def replace_actions(more: ActionSpec) -> Decision:
 
 async def test_an_answer_begins_the_count_again(tmp_path: Path) -> None:
     ask = Decision(ask=Ask(key="how", question="How to continue?", options=["retry", "stop"]))
-    decider = ScriptedDecider(AGAIN, AGAIN, ask, AGAIN, AGAIN, Decision(converged=True))
+    decider = ScriptedDecider(*[AGAIN] * 3, ask, *[AGAIN] * 3, Decision(converged=True))
     with bench(tmp_path, decider, modules=hosts(failed("no")), limits=replace(QUICK, attempts=2)) as b:
         b.people.replies = ["retry"]
         assert (await b.run()).outcome is Outcome.CONVERGED
@@ -249,3 +301,48 @@ async def test_nothing_is_left_out_of_what_a_model_decided(tmp_path: Path) -> No
     with bench(tmp_path, decider, modules=hosts(failed("no")), limits=RunLimits(retry_delay=60.0)) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert [row.module for row in actions(b)] == ["service", "service", "copy"]
+
+
+@pytest.mark.parametrize("first", [ok(changed=True), failed("no")])
+async def test_a_new_part_of_a_step_is_tried_when_another_part_was_tried_often_enough(
+    tmp_path: Path, first: ModuleResult
+) -> None:
+    parts = [step("a"), ActionSpec(module="copy", host="web", params={}, step="a", part=1)]
+
+    def plan(_: Any) -> Decision:
+        return Decision(actions=parts[: 1 if len(modules.ran("service")) < 2 else 2])
+
+    modules = hosts(first)
+    with bench(tmp_path, ScriptedDecider(plan), modules=modules, limits=replace(QUICK, attempts=2)) as b:
+        assert (await b.run()).outcome is Outcome.NOT_CONVERGED
+    assert (len(modules.ran("service")), len(modules.ran("copy"))) == (2, 2)
+
+
+async def test_what_policy_denies_is_recorded_once_while_other_steps_are_repeated(tmp_path: Path) -> None:
+    plan = Decision(actions=[copying("a"), step("b")])
+    with bench(tmp_path, repeating(plan), modules=hosts(failed("no")), limits=QUICK, policy=denying(tmp_path)) as b:
+        ended = await b.run()
+        found = [(row.step, row.state) for row in sorted(actions(b), key=lambda row: row.id)]
+    assert found == [("a", ActionState.DENIED), *[("b", ActionState.FAILED)] * 3]
+    assert ended.reason == "b (service) on web has failed 3 times in this run: no"
+
+
+async def test_what_policy_denies_is_not_planned_again(tmp_path: Path) -> None:
+    policy = denying(tmp_path)
+    with bench(tmp_path, repeating(Decision(actions=[copying("a")])), modules=hosts(ok()), policy=policy) as b:
+        assert (await b.run()).outcome is Outcome.DENIED
+        assert outcomes(b) == [IterationOutcome.DENIED]
+
+
+def denying(tmp_path: Path) -> str:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules:\n  - {decision: deny, match: {module: copy}, reason: no copies}\n")
+    return str(path)
+
+
+async def test_an_action_for_which_no_host_is_known_is_tried_as_often_as_others(tmp_path: Path) -> None:
+    plan = Decision(actions=[ActionSpec(module="copy", host="nowhere", params={})])
+    with bench(tmp_path, repeating(plan), modules=hosts(ok()), limits=QUICK) as b:
+        ended = await b.run()
+        assert len(actions(b)) == 3
+    assert (ended.reason or "").startswith("copy on nowhere has failed 3 times in this run: cannot find the host")

@@ -149,7 +149,7 @@ async def test_policy_denies_before_the_module_is_reached_and_the_run_ends_denie
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules:\n- decision: deny\n  match: {module: shell}\n  reason: no shells here\n")
     modules = ScriptedModules()
-    decider = ScriptedDecider(act("shell"))
+    decider = ScriptedDecider(act("shell"), is_model=True)
     with bench(tmp_path, decider, modules=modules, policy=str(policy)) as b:
         loop = await b.run()
         rows = actions(b)

@@ -33,7 +33,7 @@ async def test_an_interrupted_iteration_does_not_use_the_budget(tmp_path):
 
 
 async def test_a_denial_before_the_last_iteration_is_not_the_outcome_of_the_run(tmp_path):
-    decider = ScriptedDecider(act("shell"), act("touch"))
+    decider = ScriptedDecider(act("shell"), act("touch"), is_model=True)
     with bench(tmp_path, decider, policy=deny(tmp_path, "shell"), max_iterations=2) as b:
         loop = await b.run()
         assert outcomes(b) == [IterationOutcome.DENIED, IterationOutcome.ACTED]

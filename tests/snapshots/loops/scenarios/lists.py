@@ -11,6 +11,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
     Mode,
     Outcome,
+    PendingRetry,
     WaitReason,
 )
 from ftl2_enterprise.protocol.loops.replies import (
@@ -49,6 +50,22 @@ STANDINGS: dict[str, dict[str, Any]] = {
     "waits-pause": {"model_wait": waits(WaitReason.RETRY_AFTER, until=IN_A_MINUTE)},
     "waits-outage": {"model_wait": waits(WaitReason.UNAVAILABLE, until=IN_A_MINUTE)},
     "waits-probe": {"model_wait": waits(WaitReason.PROBE)},
+    "waits-retry": {"retry": PendingRetry(at=IN_A_MINUTE, calls=["nginx (service) on web1"], attempts=3, of=5)},
+    "waits-to-observe": {"retry": PendingRetry(at=IN_A_MINUTE, calls=[], attempts=1, of=3)},
+    "exceptions": {
+        "state": LoopState.RESTING,
+        "pid": None,
+        "next_run_at": IN_A_MINUTE,
+        "condition": Condition.IN_SYNC,
+        "left_out": ["nginx", "page"],
+    },
+    "ended-exceptions": {
+        "state": LoopState.COMPLETED,
+        "pid": None,
+        "outcome": Outcome.CONVERGED,
+        "condition": Condition.IN_SYNC,
+        "left_out": ["nginx"],
+    },
     "pausing": {"desired": Desired.PAUSE},
     "stopping": {"desired": Desired.STOP},
     "cancelling": {"desired": Desired.CANCEL},

@@ -82,6 +82,8 @@ NO_OP = events_of(
     (IterationObserved, {"names": ["manifest:step nginx", "disk"]}),
     (IterationChecked, {"held": True}),
     (IterationDelayed, {"calls": ["service on web1", "copy on web1"], "seconds": 4.0, "attempts": 3}),
+    (IterationDelayed, {"calls": ["service on web1"], "seconds": 4.0, "attempts": 3, "of": 5}),
+    (IterationDelayed, {"calls": [], "seconds": 2.0, "attempts": 1, "of": 3}),
     (IterationDecided, {"by": "check", "converged": True, "reasoning": "the recorded check holds"}),
     (LoopConverged, {"iterations": 1, "changed": 0, "by": "check"}),
     (LoopRested, {"outcome": Outcome.CONVERGED, "delay": 300.0, "failures": 0}),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
@@ -15,6 +17,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
     Mode,
     Outcome,
+    PendingRetry,
     WaitReason,
 )
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, LoopPage
@@ -29,6 +32,7 @@ from tests.support.data.builders import action, ago, iteration, loop, loop_line,
 
 EVERY_MINUTE = LoopSpec(name="web", desired_state="", mode=Mode.CONTINUOUS, interval=60)
 REPORTS = LoopSpec(name="web", desired_state="", remediation=LoopRemediation.NEVER)
+RETRY = PendingRetry(at=IN_A_MINUTE, calls=["nginx (service) on web1", "copy on web2"], attempts=2, of=3)
 LAST = iteration(
     outcome=IterationOutcome.ACTED,
     decision=Decision(
@@ -87,8 +91,10 @@ WHY_VIEW = [
           condition=Condition.DRIFTED),
     plain("a loop that ended as drifted", spec=REPORTS, state=LoopState.FAILED, outcome=Outcome.DRIFTED,
           reason="nginx on web1: it is stopped", condition=Condition.DRIFTED),
-    plain("a step that is left out", state=LoopState.RESTING, reason=None, next_run_at=IN_A_MINUTE, last=iteration(
-        reasoning="Everything is in place except the steps left out by a person: nginx, page.")),
+    plain("a step that is left out", state=LoopState.RESTING, reason=None, next_run_at=IN_A_MINUTE,
+          condition=Condition.IN_SYNC, left_out=["nginx", "page"]),
+    plain("a loop that pauses", condition=Condition.DRIFTED, retry=RETRY),
+    plain("a loop that pauses to observe", condition=Condition.UNKNOWN, retry=replace(RETRY, calls=[], attempts=1)),
     Scenario(
         "a frozen loop",
         of_loop,

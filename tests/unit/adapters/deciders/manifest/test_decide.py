@@ -285,6 +285,8 @@ def test_the_answer_to_a_failing_step_decides_what_follows() -> None:
     rest = after(LEAVE_OUT, seen=seen_of(made, {"is-a": 1, "is-b": 1}))
     assert rest.converged
     assert rest.reasoning == "Everything is in place except the steps left out by a person: a, b."
+    assert rest.left_out == after(LEAVE_OUT).left_out == ["a", "b"]
+    assert after(LEAVE_OUT, seen=seen_of(made, {"is-c": 1})).left_out == []
     assert after(STOP).blocked == "cannot continue 'a', which keeps failing: stopped by ana"
     for by in ("default", "default, dismissed by ana"):
         assert after(STOP, by).blocked == "cannot continue 'a', which keeps failing: no answer how to continue"

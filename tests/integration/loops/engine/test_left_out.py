@@ -1,0 +1,78 @@
+"""What a person has left out is stored with the loop and shown, until it is in place or the state changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.children import Table
+from ftl2_enterprise.loops.engine import decide
+from ftl2_enterprise.loops.rows import loop_list, loops as loop_rows
+from ftl2_enterprise.loops.units.revisions import put_in_force
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
+from ftl2_enterprise.protocol.loops.nouns import Condition, LoopState, Mode, Outcome, PendingRetry
+from tests.support.loops.engine import ScriptedDecider, bench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftl2_enterprise.protocol.loops.replies import LoopLine
+    from tests.support.loops.engine import Bench
+
+EXCEPT = Decision(converged=True, left_out=["nginx", "page"])
+
+
+def line_of(b: Bench) -> LoopLine:
+    with b.database.read() as tx:
+        (found,), _ = loop_list.lines(tx, Table(), finished=True, before=None, limit=10)
+    return found
+
+
+async def test_a_loop_converges_with_exceptions(tmp_path: Path) -> None:
+    with bench(tmp_path, ScriptedDecider(EXCEPT)) as b:
+        ended = await b.run()
+        assert (ended.outcome, ended.condition) == (Outcome.CONVERGED, Condition.IN_SYNC)
+        assert ended.left_out == line_of(b).left_out == ["nginx", "page"]
+        assert [one["left_out"] for one in b.data("loop.converged")] == [["nginx", "page"]]
+
+
+async def test_what_is_in_place_again_is_no_exception(tmp_path: Path) -> None:
+    act = Decision(actions=[ActionSpec(module="touch")], left_out=["page"])
+    with bench(tmp_path, ScriptedDecider(act, Decision(converged=True))) as b:
+        found: list[list[str]] = []
+        b.database.listen(lambda event: found.append(line_of(b).left_out) if event.kind == "action.started" else None)
+        assert (await b.run()).left_out == []
+    assert found == [["page"]]
+
+
+async def test_another_desired_state_ends_the_exceptions(tmp_path: Path) -> None:
+    """Then the answer that left the step out does not count any more."""
+    ask = Decision(ask=Ask(key="failed:1:nginx", question="How to continue?", options=["leave this step out"]))
+    with bench(tmp_path, ScriptedDecider(ask, EXCEPT), mode=Mode.CONTINUOUS, interval=60) as b:
+        b.people.replies = ["leave this step out"]
+        b.database.listen(lambda event: b.stop.ask() if event.kind == "loop.rested" else None)
+        assert (await b.run()).left_out == ["nginx", "page"]
+        assert [one.is_current for one in snapshot(b).answers] == [True]
+        with b.database.write() as tx:
+            put_in_force(tx, b.loop(), b.loop().spec, reason=None)
+        assert b.loop().left_out == []
+        assert [one.is_current for one in snapshot(b).answers] == [False]
+
+
+def snapshot(b: Bench) -> decide.LoopSnapshot:
+    with b.database.read() as tx:
+        return decide.snapshot(tx, b.loop_id)
+
+
+def test_what_a_loop_pauses_for_is_in_lists(tmp_path: Path) -> None:
+    retry = PendingRetry(at=5, calls=["service on web"], attempts=1, of=3)
+    with bench(tmp_path, ScriptedDecider(EXCEPT)) as b:
+        assert line_of(b).retry is None
+        with b.database.write() as tx:
+            loop_rows.change_loop(tx, b.loop_id, retry=retry)
+        assert line_of(b).retry == retry
+        assert line_of(b).state is LoopState.PENDING
+        with b.database.read() as tx:
+            plan = tx.connection.exec_driver_sql(
+                "EXPLAIN QUERY PLAN SELECT id, retry, left_out FROM loops WHERE retry IS NOT NULL OR left_out <> '[]'"
+            )
+            assert "COVERING INDEX loops_notes" in str(plan.all())
