@@ -12,6 +12,7 @@ import msgspec
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.gate.budgets import Amount, Breach, Limit
 from ftl2_enterprise.gate.effects import Fence
+from ftl2_enterprise.protocol.loops.answers import BY_DEFAULT
 from ftl2_enterprise.protocol.loops.nouns import Action, CallOutcome, Prompt
 
 if TYPE_CHECKING:
@@ -154,10 +155,6 @@ class HostEntry:
 
 
 # --- deciders ------------------------------------------------------------------------------------------------------
-
-
-BY_DEFAULT = "default"
-"""`answered_by` of a question that was closed with its default, alone or followed by a comma and the reason."""
 
 
 UNATTENDED = "unattended"

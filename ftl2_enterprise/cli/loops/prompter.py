@@ -15,7 +15,8 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.ports import UNATTENDED
 from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.protocol.loops.nouns import PromptKind
-from ftl2_enterprise.render.loops.prompts import approval_lines, choices, consequences, numbered, question
+from ftl2_enterprise.render.loops.approvals import approval_lines, consequences
+from ftl2_enterprise.render.loops.prompts import choices, numbered, question
 from ftl2_enterprise.render.terminal import is_terminal
 from ftl2_enterprise.render.text import Role, line, one_line
 

@@ -26,10 +26,10 @@ from ftl2_enterprise.protocol.loops.facts import (
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState, Prompt
 from ftl2_enterprise.protocol.loops.verbs import GetText, ListActions, ShowLoop, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import ListEvents
+from ftl2_enterprise.render.loops.approvals import decision_offers
 from ftl2_enterprise.render.loops.exit_status import exit_of
 from ftl2_enterprise.render.loops.fact_lines import header
 from ftl2_enterprise.render.loops.narrator import Narrator
-from ftl2_enterprise.render.loops.prompts import decision_offers
 from ftl2_enterprise.render.loops.standing import ENDED, outcome_line, state_line
 from ftl2_enterprise.render.loops.watched import Watched, timed
 from ftl2_enterprise.render.terminal import INTERRUPTED

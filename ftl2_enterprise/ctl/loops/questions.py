@@ -9,7 +9,8 @@ from ftl2_enterprise.ctl.prompter import TerminalQuestion
 from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.protocol.loops.verbs import ShowPrompt
-from ftl2_enterprise.render.loops.prompts import choices, settled_notice
+from ftl2_enterprise.render.loops.prompt_endings import settled_notice
+from ftl2_enterprise.render.loops.prompts import choices
 from ftl2_enterprise.render.text import Line, one_line
 
 if TYPE_CHECKING:

@@ -35,7 +35,14 @@ from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
 )
 from ftl2_enterprise.loops.units import approvals as approval_units
-from ftl2_enterprise.protocol.loops.approvals import ApprovalState, NewApproval, ProposedAction
+from ftl2_enterprise.protocol.loops.approvals import (
+    NO_PERSON,
+    NOT_IN_TIME,
+    REQUEST_DISMISSED,
+    ApprovalState,
+    NewApproval,
+    ProposedAction,
+)
 from ftl2_enterprise.protocol.loops.nouns import ActionState, PromptState
 
 if TYPE_CHECKING:
@@ -248,13 +255,11 @@ def why_unapproved(tx: Tx, prompt: Prompt) -> tuple[ApprovalRequest, str | None]
         return request, request.reason or str(request.state)
     missing = approval_terms.missing(request, approval_rows.get_votes(tx, request.id))
     if prompt.state is PromptState.DISMISSED:
-        return request, f"the request for approval was dismissed; {missing}"
+        return request, f"{REQUEST_DISMISSED}; {missing}"
     if tx.now < request.deadline_at:
-        return request, f"no person can be asked in this run, which is not interactive; {missing}"
-    return (
-        request,
-        f"not approved within {round(seconds_between(request.asked_at, request.deadline_at), 1):g} s; {missing}",
-    )
+        return request, f"{NO_PERSON}, which is not interactive; {missing}"
+    seconds = round(seconds_between(request.asked_at, request.deadline_at), 1)
+    return request, f"{NOT_IN_TIME}{seconds:g} s; {missing}"
 
 
 def denied(engine: LoopContext, iteration: Iteration, reason: str) -> list[action_units.NewAction]:

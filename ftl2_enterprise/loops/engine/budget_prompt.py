@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.gate.budgets import MICRO, Amount, Breach, day_of, dollars_text, end_of_day, tokens_text
 from ftl2_enterprise.loops.engine import prompting
-from ftl2_enterprise.loops.ports import BY_DEFAULT
 from ftl2_enterprise.loops.rows.model_spending import OF_DAY
 from ftl2_enterprise.loops.units import budgets as budget_units
+from ftl2_enterprise.protocol.loops.answers import BY_DEFAULT
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision
 
 if TYPE_CHECKING:

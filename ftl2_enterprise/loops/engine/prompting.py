@@ -12,11 +12,12 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.gate.approvals import why_not_allowed
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
-from ftl2_enterprise.loops.ports import BY_DEFAULT, UNATTENDED, PromptAnswer
+from ftl2_enterprise.loops.ports import UNATTENDED, PromptAnswer
 from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.secret_answers import SecretAnswers
 from ftl2_enterprise.loops.secrets import Secret
 from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
+from ftl2_enterprise.protocol.loops.answers import BY_DEFAULT
 from ftl2_enterprise.protocol.loops.approvals import APPROVE
 from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptKind, PromptState
 

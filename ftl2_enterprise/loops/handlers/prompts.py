@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.loops import approval_terms
-from ftl2_enterprise.loops.ports import BY_DEFAULT
 from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     loop_names,
@@ -18,8 +19,15 @@ from ftl2_enterprise.loops.rows import (
 )
 from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
 from ftl2_enterprise.protocol.caller import Caller
-from ftl2_enterprise.protocol.loops.answers import require_private, resolve
-from ftl2_enterprise.protocol.loops.approvals import APPROVE, ApprovalDetail, ApprovalState
+from ftl2_enterprise.protocol.loops.answers import BY_DEFAULT, require_private, resolve
+from ftl2_enterprise.protocol.loops.approvals import (
+    APPROVE,
+    ApprovalDetail,
+    ApprovalRecord,
+    ApprovalState,
+    ShownRequest,
+    ShownVote,
+)
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import (
@@ -34,7 +42,10 @@ from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftl2_enterprise.core.children import Table
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest, ApprovalVote
 
 _NOTHING_HIDDEN = Redactor()
 _DISMISSED = f"{BY_DEFAULT}, dismissed"
@@ -113,11 +124,31 @@ def approval_of(tx: Tx, prompt: Prompt) -> ApprovalDetail | None:
     votes = approval_rows.get_votes(tx, request.id)
     is_open = request.state is ApprovalState.OPEN
     return ApprovalDetail(
-        request=request,
-        votes=votes,
+        request=msgspec.convert(request, ShownRequest, from_attributes=True),
+        votes=shown_votes(votes),
         missing=approval_terms.missing(request, votes) if is_open else None,
         again=approval_rows.why_again(tx, approval_rows.previous(tx, request), request.iteration_id),
     )
+
+
+def record_of(tx: Tx, request: ApprovalRequest) -> ApprovalRecord:
+    """How the request stands or ended, and who decided about it."""
+    return ApprovalRecord(
+        id=request.id,
+        prompt_id=request.prompt_id,
+        iteration_id=request.iteration_id,
+        state=request.state,
+        votes=shown_votes(approval_rows.get_votes(tx, request.id)),
+        asked_at=request.asked_at,
+        ended_at=request.ended_at,
+        used_by=request.used_by,
+        reason=request.reason,
+    )
+
+
+def shown_votes(votes: Sequence[ApprovalVote]) -> list[ShownVote]:
+    """The decisions, without what they are bound to."""
+    return [msgspec.convert(one, ShownVote, from_attributes=True) for one in votes]
 
 
 def _check_open(prompt: Prompt, verb: str) -> None:

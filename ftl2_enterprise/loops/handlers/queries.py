@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.loops.handlers import revisions as revision_handlers
+from ftl2_enterprise.loops.handlers.prompts import record_of
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
+    approvals as approval_rows,
     history as history_rows,
     hosts as host_rows,
     loop_list,
@@ -85,12 +87,15 @@ def get_history(tx: Tx, request: GetHistory, children: Table) -> History:
     page = _newest_within_limit(tx, found) if request.actions else found
     if len(page) < len(found):
         more = page[0].n
-    done = action_rows.get_actions_for_iterations(tx, [one.id for one in page]) if request.actions else {}
+    ids = [one.id for one in page]
+    done = action_rows.get_actions_for_iterations(tx, ids) if request.actions else {}
     return History(
         loop=loop,
         iterations=page,
         actions=[action for one in page for action in done.get(one.id, [])],
         more=more,
+        prompts=prompt_rows.of_iterations(tx, loop.id, ids),
+        approvals=[record_of(tx, one) for one in approval_rows.of_iterations(tx, loop.id, ids)],
     )
 
 

@@ -10,7 +10,7 @@ from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.lifecycle import APPROVAL, ApprovalEvent
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.loops.tables import approval_votes, approvals, iterations
-from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest, ApprovalState, ApprovalVote
+from ftl2_enterprise.protocol.loops.approvals import REJECTED_BY, ApprovalRequest, ApprovalState, ApprovalVote
 from ftl2_enterprise.protocol.loops.facts import (
     ApprovalExpired,
     ApprovalRejected,
@@ -146,6 +146,18 @@ def previous(tx: Tx, request: ApprovalRequest) -> ApprovalRequest | None:
     return _first(_BEFORE.rows(tx, {"of": request.loop_id, "before": request.id}))
 
 
+def of_iterations(tx: Tx, loop_id: int, ids: Sequence[int]) -> list[ApprovalRequest]:
+    """The requests that these iterations asked or used, oldest first."""
+    if not ids:
+        return []
+    first, last = min(ids), max(ids)
+    asked_or_used = or_(approvals.c.iteration_id.between(first, last), approvals.c.used_by.between(first, last))
+    query = _APPROVALS.select().where(approvals.c.loop_id == loop_id, asked_or_used).order_by(approvals.c.id)
+    among = set(ids)
+    found = _APPROVALS.all(tx.connection.execute(query))
+    return [one for one in found if one.iteration_id in among or one.used_by in among]
+
+
 def rejected(tx: Tx, loop_id: int, observations_digest: str) -> list[ApprovalRequest]:
     """The requests of the loop that people rejected when they were based on these observations, newest first."""
     return _APPROVALS.all(_REJECTED_ON.rows(tx, {"of": loop_id, "seen": observations_digest}))
@@ -184,7 +196,7 @@ def approve(tx: Tx, request: ApprovalRequest) -> None:
 
 def reject(tx: Tx, request: ApprovalRequest, person: Caller, reason: str | None) -> None:
     """Record that a person rejected it. Raises Problem(conflict) when it is not open."""
-    why = f"rejected by {person.name}" + (f": {reason}" if reason else "")
+    why = f"{REJECTED_BY}{person.name}" + (f": {reason}" if reason else "")
     transition(tx, APPROVAL, approvals, request.id, ApprovalEvent.REJECTED, ended_at=tx.now, reason=why)
     _emit(tx, request, ApprovalRejected, by=person.name, uid=person.uid, reason=reason)
 

@@ -158,6 +158,16 @@ def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None
     return _PROMPTS.all(tx.connection.execute(query))
 
 
+def of_iterations(tx: Tx, loop_id: int, ids: Sequence[int]) -> list[Prompt]:
+    """The prompts that these iterations asked, oldest first."""
+    if not ids:
+        return []
+    between = prompts.c.iteration_id.between(min(ids), max(ids))
+    query = _PROMPTS.select().where(prompts.c.loop_id == loop_id, between).order_by(prompts.c.id)
+    among = set(ids)
+    return [one for one in _PROMPTS.all(tx.connection.execute(query)) if one.iteration_id in among]
+
+
 def secret_prompts(tx: Tx) -> list[Prompt]:
     """The prompts whose answers are secrets."""
     return _PROMPTS.all(tx.connection.execute(_PROMPTS.select().where(prompts.c.secret)))

@@ -309,6 +309,7 @@ def record_decision(
         actions=[DecidedAction(module=one.module, host=one.host, reason=one.reason) for one in decision.actions],
         observe=[spec.name for spec in decision.observe],
         unmet=decision.unmet,
+        unknown=decision.unknown,
         later=later,
     )
     tx.emit(decided, subject=loop_subject(iteration.loop_id))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _YES_OR_NO = {"yes": APPROVE, "y": APPROVE, "no": REJECT, "n": REJECT}
 """Other answers to a prompt that asks for an approval."""
+BY_DEFAULT = "default"
+"""`answered_by` of a question that was closed with its default, alone or followed by a comma and the reason."""
 LONGEST = 10_000
 """Maximum length of an answer, in characters."""
 

@@ -10,6 +10,12 @@ from ftl2_enterprise.core.wire import Wire
 
 APPROVE, REJECT = "approve", "reject"
 """The options of a prompt that asks for an approval."""
+REJECTED_BY = "rejected by "
+"""How the reason of an action begins that people rejected."""
+NOT_IN_TIME, NO_PERSON = "not approved within ", "no person can be asked in this run"
+REQUEST_DISMISSED = "the request for approval was dismissed"
+UNAPPROVED = (NOT_IN_TIME, NO_PERSON, REQUEST_DISMISSED)
+"""How the reason of an action begins that people did not decide about."""
 
 
 class ApprovalState(StrEnum):
@@ -124,11 +130,81 @@ class ApprovalVote(Wire, frozen=True):
     given_at: Instant
 
 
+class ShownAction(Wire, frozen=True):
+    """One action of the list that people agree to, as people and programs see it."""
+
+    n: int
+    module: str
+    host: str
+    params: dict[str, Any]
+    """Redacted."""
+    reason: str | None = None
+    asks: str | None = None
+    """The sentence of the rule that asks for an approval; null if policy allows the action without one."""
+    refused: str | None = None
+    """Why it will not run even if people agree."""
+    diff: str | None = None
+    """What it would change in a text, if that is known."""
+
+
+class ShownRequest(Wire, frozen=True):
+    """A request for approval, as people and programs see it: without what it is bound to."""
+
+    id: int
+    loop_id: int
+    iteration_id: int
+    """The iteration that asked."""
+    prompt_id: int
+    state: ApprovalState
+    needs: list[RequiredPeople]
+    actions: list[ShownAction]
+    requester: int | None
+    """User id of the person who submitted the loop."""
+    asked_at: Instant
+    deadline_at: Instant
+    ended_at: Instant | None
+    """When it was rejected, expired, void or used."""
+    used_by: int | None
+    """The iteration that executed the actions."""
+    reason: str | None
+    """Why it was rejected, expired or void."""
+
+
+class ShownVote(Wire, frozen=True):
+    """The decision of one person about a request, as people and programs see it."""
+
+    uid: int
+    name: str
+    access: str
+    groups: list[str]
+    approved: bool
+    reason: str | None
+    given_at: Instant
+
+
+class ApprovalRecord(Wire, frozen=True):
+    """How a request for approval stands or ended, without its actions."""
+
+    id: int
+    prompt_id: int
+    iteration_id: int
+    """The iteration that asked."""
+    state: ApprovalState
+    votes: list[ShownVote]
+    asked_at: Instant
+    ended_at: Instant | None
+    """When it was rejected, expired, void or used."""
+    used_by: int | None
+    """The iteration that executed the actions."""
+    reason: str | None
+    """Why it was rejected, expired or void."""
+
+
 class ApprovalDetail(Wire, frozen=True):
     """A request for approval with the decisions about it."""
 
-    request: ApprovalRequest
-    votes: list[ApprovalVote] = []
+    request: ShownRequest
+    votes: list[ShownVote] = []
     missing: str | None = None
     """Who still has to agree, as a sentence; null if no one."""
     again: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
-from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
+from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail, ApprovalRecord
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -128,13 +128,17 @@ class Deleted(Wire, frozen=True):
 
 
 class History(Wire, frozen=True):
-    """Iterations in order of `n`, with their actions if requested."""
+    """Iterations in order of `n`, with their prompts and approvals, and with their actions if requested."""
 
     loop: Loop
     iterations: list[Iteration]
     actions: list[Action] = []
     more: int | None = None
     """The value of `before` for the previous page, if there is one."""
+    prompts: list[Prompt] = []
+    """Those that these iterations asked, oldest first."""
+    approvals: list[ApprovalRecord] = []
+    """The requests for approval of these prompts, and those that these iterations used, oldest first."""
 
 
 class ActionPage(Wire, frozen=True):

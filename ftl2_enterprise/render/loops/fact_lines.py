@@ -105,10 +105,14 @@ def iteration_delayed(fact: IterationDelayed) -> list[Line]:
     return [line((f"waits {pause} {what}", Role.FAINT), indent=INDENT)]
 
 
-def unmet(items: Sequence[str]) -> list[Line]:
-    """The conditions that are not met."""
-    mark = symbol("≠", Role.WARNING)
-    lines = [line(mark, "not as desired: ", *with_commands(item), indent=INDENT) for item in items[:SHOWN_UNMET]]
+def unmet(items: Sequence[str], unknown: Sequence[str] = ()) -> list[Line]:
+    """The conditions that are not met, and among them those of which that is not known."""
+    lines = [
+        line(symbol("?", Role.WARNING), "unknown: ", *with_commands(item), indent=INDENT)
+        if item in unknown
+        else line(symbol("≠", Role.WARNING), "not as desired: ", *with_commands(item), indent=INDENT)
+        for item in items[:SHOWN_UNMET]
+    ]
     if len(items) > SHOWN_UNMET:
         lines.append(line((f"and {len(items) - SHOWN_UNMET} more", Role.FAINT), indent=DEEPER))
     return lines

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ftl2_enterprise.core.clock import Instant, moment, seconds_between
-from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration, IterationOutcome, Loop, Prompt
-from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts
+from ftl2_enterprise.protocol.loops.nouns import (
+    Action,
+    ActionState,
+    Iteration,
+    Loop,
+    Prompt,
+    PromptState,
+)
+from ftl2_enterprise.protocol.loops.verbs import GetHistory
 from ftl2_enterprise.render.loops.actions import action_lines
+from ftl2_enterprise.render.loops.approvals import consent
+from ftl2_enterprise.render.loops.prompt_endings import ending
 from ftl2_enterprise.render.loops.standing import condition_pieces, standing
-from ftl2_enterprise.render.loops.state_words import ITERATION_WORDS
+from ftl2_enterprise.render.loops.state_words import EXPLAINED_BY_ACTIONS, ITERATION_WORDS
 from ftl2_enterprise.render.text import (
     Line,
     Role,
@@ -20,7 +29,6 @@ from ftl2_enterprise.render.text import (
     duration,
     line,
     one_line,
-    person,
     quoted,
     with_commands,
 )
@@ -29,6 +37,7 @@ from ftl2_enterprise.render.view import ViewContent, offer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalRecord
     from ftl2_enterprise.protocol.loops.replies import History
     from ftl2_enterprise.render.view import ViewReader
 
@@ -54,16 +63,14 @@ def history_view(
             earlier,
             iterations=[*earlier.iterations, *page.iterations],
             actions=[*earlier.actions, *page.actions],
+            prompts=[*earlier.prompts, *page.prompts],
+            approvals=list({one.id: one for one in (*earlier.approvals, *page.approvals)}.values()),
         )
     return ViewContent(page, lambda: _view_lines(reader, page, request))
 
 
 def _view_lines(reader: ViewReader, page: History, request: GetHistory) -> list[Line]:
-    prompts: list[Prompt] = []
-    if page.iterations:
-        found = reader.call(ListPrompts(loop=str(page.loop.id), settled=True, limit=1000))
-        prompts = [one.prompt for one in found]
-    lines = page_lines(page, prompts, reader.now(), only_changed=request.changed)
+    lines = page_lines(page, reader.now(), only_changed=request.changed)
     name = quoted(page.loop.name)
     if page.iterations and page.more is not None:
         options = "".join(
@@ -76,20 +83,20 @@ def _view_lines(reader: ViewReader, page: History, request: GetHistory) -> list[
     return lines
 
 
-def page_lines(page: History, prompts: Sequence[Prompt], now: Instant, *, only_changed: bool = False) -> list[Line]:
+def page_lines(page: History, now: Instant, *, only_changed: bool = False) -> list[Line]:
     """A page of history: the loop, then its iterations with their prompts and actions."""
     lines = header(page.loop, now)
     if not page.iterations:
         none = "no iteration has changed anything, failed or prompted" if only_changed else "no iterations yet"
         return [*lines, line((none, Role.FAINT), indent=2)]
-    asked: Mapping[int, list[Prompt]] = _by_iteration(prompts)
+    asked: Mapping[int, list[Prompt]] = _by_iteration(page.prompts)
     done: Mapping[int, list[Action]] = _by_iteration(page.actions)
     # With `--changed`, gaps in the numbers are iterations that are left out, not pruned ones.
     gaps = {} if only_changed else removed_lines(page.iterations, from_first=page.more is None)
     for iteration in page.iterations:
         lines += [gaps[iteration.id]] if iteration.id in gaps else []
         actions = done.get(iteration.id, [])
-        lines += iteration_lines(iteration, asked.get(iteration.id, []), with_denial=not actions)
+        lines += iteration_lines(iteration, asked.get(iteration.id, []), page.approvals, with_denial=not actions)
         lines += _actions_lines(actions)
     return lines
 
@@ -153,8 +160,15 @@ def removed_lines(iterations: Sequence[Iteration], *, from_first: bool) -> dict[
     return found
 
 
-def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = (), *, with_denial: bool = True) -> list[Line]:
-    """An iteration: number, run, start, outcome, decider, duration; reasoning, unmet conditions, error, prompts.
+def iteration_lines(
+    iteration: Iteration,
+    prompts: Sequence[Prompt] = (),
+    approvals: Sequence[ApprovalRecord] = (),
+    *,
+    with_denial: bool = True,
+) -> list[Line]:
+    """An iteration: number, run, start, outcome, decider, duration; reasoning, unmet conditions, error, prompts, and
+    who approved its actions.
 
     `with_denial`: the error of a denied iteration is included, which repeats the reasons of its actions.
     """
@@ -179,17 +193,27 @@ def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = (), *, wit
         if iteration.decision
         else []
     )
+    unknown = iteration.decision.unknown if iteration.decision else []
     lines += [
-        line(("not as desired: ", Role.WARNING), *with_commands(item), indent=2) for item in unmet[:SHOWN_UNMET]
+        line(("unknown: " if item in unknown else "not as desired: ", Role.WARNING), *with_commands(item), indent=2)
+        for item in unmet[:SHOWN_UNMET]
     ]
     if len(unmet) > SHOWN_UNMET:
         lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=4))
-    has_denial = iteration.outcome is IterationOutcome.DENIED and not with_denial
+    has_denial = iteration.outcome in EXPLAINED_BY_ACTIONS and not with_denial
     if iteration.error and iteration.error != iteration.reasoning and not has_denial:
         lines.append(line(*with_commands(iteration.error, Role.BAD), indent=2))
     for prompt in prompts:
-        by = f" (by {person(prompt.answered_by)})" if prompt.answered_by else ""
-        answer = one_line(prompt.answer, 120) if prompt.answer is not None else str(prompt.state)
         asked = f"prompt {prompt.id}: {one_line(prompt.question)} "
-        lines.append(line((asked, Role.WARNING), ("-> ", Role.FAINT), (answer, Role.STRONG), by, indent=2))
+        lines.append(line((asked, Role.WARNING), ("-> ", Role.FAINT), _end(prompt, approvals), indent=2))
+    used = next((one for one in approvals if one.used_by == iteration.id), None)
+    if used is not None:
+        lines.append(line(consent(used.votes), (f", prompt {used.prompt_id}", Role.FAINT), indent=2))
     return lines
+
+
+def _end(prompt: Prompt, approvals: Sequence[ApprovalRecord]) -> str:
+    if prompt.state is PromptState.OPEN:
+        return str(prompt.state)
+    request = next((one for one in approvals if one.prompt_id == prompt.id), None)
+    return ending(prompt, request, request.votes if request is not None else ())

@@ -8,14 +8,15 @@ from ftl2_enterprise.core.clock import Instant, moment, seconds_between
 from ftl2_enterprise.core.freeze import FreezeScope
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
 from ftl2_enterprise.protocol.loops.facts import loop_subject
-from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, PromptKind
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts, ShowLoop
 from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.loops.actions import action_lines
+from ftl2_enterprise.render.loops.approvals import short_action_lines
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.render.loops.loop_table import stopping_lines
-from ftl2_enterprise.render.loops.prompts import numbered, question, short_action_lines
+from ftl2_enterprise.render.loops.prompts import numbered, question
 from ftl2_enterprise.render.loops.standing import AT_REST, ENDED, condition_pieces, standing, why
 from ftl2_enterprise.render.text import (
     Line,
@@ -84,7 +85,7 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
         within = f" in the last {duration(seconds_between(loop.crashes_since, now))}" if loop.crashes_since else ""
         shown.append(_fact("crashes", f"{loop.crashes}{within}"))
     if detail.last is not None:
-        shown += [line(), *iteration_lines(detail.last), *_actions(reader, detail.last, now)]
+        shown += [line(), *_last(reader, detail.last, now)]
     approvals = _approvals(reader, detail)
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
         asked = question(prompt.id, prompt.question, numbered(prompt), prompt.default)
@@ -104,13 +105,15 @@ def holding(reader: ViewReader, loop: Loop) -> list[FreezeRecord]:
     ]
 
 
-def _actions(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
-    """The actions of the last iteration, at most the last SHOWN_ACTIONS."""
+def _last(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
+    """The last iteration with its settled prompt, who approved its actions, and at most the last SHOWN_ACTIONS."""
     page = reader.call(GetHistory(loop=str(last.loop_id), actions=True, limit=1))
     actions = [one for one in page.actions if one.iteration_id == last.id]
-    earlier = len(actions) - SHOWN_ACTIONS
-    before = [line((f"{count(earlier, 'earlier action')} not shown", Role.FAINT), indent=2)] if earlier > 0 else []
-    return before + [one for action in actions[-SHOWN_ACTIONS:] for one in action_lines(action, now)]
+    settled = [one for one in page.prompts if one.iteration_id == last.id and one.state is not PromptState.OPEN]
+    shown = iteration_lines(last, settled, page.approvals, with_denial=not actions)
+    if (earlier := len(actions) - SHOWN_ACTIONS) > 0:
+        shown.append(line((f"{count(earlier, 'earlier action')} not shown", Role.FAINT), indent=2))
+    return shown + [one for action in actions[-SHOWN_ACTIONS:] for one in action_lines(action, now)]
 
 
 def _approvals(reader: ViewReader, detail: LoopDetail) -> dict[int, ApprovalDetail | None]:

@@ -16,6 +16,8 @@ from ftl2_enterprise.protocol.loops.facts import (
     ActionSkipped,
     ActionStarted,
     ActionSucceeded,
+    ApprovalGiven,
+    ApprovalRejected,
     ApprovalRequested,
     IterationChecked,
     IterationDecided,
@@ -44,22 +46,20 @@ from ftl2_enterprise.protocol.loops.facts import (
     StatePreviewed,
     StateRefused,
 )
-from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, PromptState
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome, PromptState
 from ftl2_enterprise.render.loops import fact_lines, state_words
 from ftl2_enterprise.render.loops.actions import failure
-from ftl2_enterprise.render.loops.diffs import diff_lines
-from ftl2_enterprise.render.loops.prompts import (
-    DEEPER,
-    INDENT,
+from ftl2_enterprise.render.loops.approvals import (
     SHORT,
     SHOWN_ACTIONS,
     action_line,
-    answered,
     asked_again,
     more_actions,
-    question,
     terms,
 )
+from ftl2_enterprise.render.loops.diffs import diff_lines
+from ftl2_enterprise.render.loops.prompt_endings import answered, ending_line
+from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, question
 from ftl2_enterprise.render.loops.standing import WITH_EXCEPTIONS
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
@@ -95,6 +95,8 @@ class Narrator:
     _reasons: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
     _broken: dict[str, str] = field(default_factory=dict[str, str])
     _settled: set[int] = field(default_factory=set[int])
+    _decided: set[int] = field(default_factory=set[int])
+    """The prompts whose approval or rejection was shown."""
     _denials: set[str] = field(default_factory=set[str])
     """The reasons of denials that were shown in the current iteration: one rule often denies several actions."""
 
@@ -129,7 +131,7 @@ class Narrator:
                 return self._iteration_decided(fact)
             case IterationEnded():
                 # Its error repeats the reasons of the denials.
-                is_shown = fact.outcome is IterationOutcome.DENIED and bool(self._denials)
+                is_shown = fact.outcome in state_words.EXPLAINED_BY_ACTIONS and bool(self._denials)
                 return [] if is_shown else fact_lines.iteration_ended(fact)
             case RuleMatched():
                 return [
@@ -173,9 +175,17 @@ class Narrator:
                 return self._prompt_asked(fact)
             case ApprovalRequested():
                 return self._approval_requested(fact)
+            case ApprovalGiven():
+                return self._approval_given(fact)
+            case ApprovalRejected():
+                self._decided.add(fact.prompt_id)
+                why = f": {one_line(fact.reason, 200)}" if fact.reason else ""
+                return [line(symbol("⊘", Role.WARNING), f"rejected by {one_line(fact.by, 80)}{why}", indent=INDENT)]
             case PromptAnswered():
                 self._settled.add(fact.prompt_id)
-                return [answered(fact.answer, fact.answered_by)]
+                # Who approved or rejected was shown, with the reason.
+                is_shown = fact.prompt_id in self._decided
+                return [] if is_shown else [answered(fact.answer, fact.answered_by)]
             case PromptExpired():
                 return self._prompt_expired(fact.prompt_id, unattended=fact.unattended)
             case PromptDismissed():
@@ -221,7 +231,7 @@ class Narrator:
             return []
         match prompt.state:
             case PromptState.ANSWERED:
-                return [answered(prompt.answer, prompt.answered_by)]
+                return [ending_line(prompt)]
             case PromptState.EXPIRED:
                 return self._prompt_expired(fact.prompt_id)
             case _:
@@ -255,8 +265,8 @@ class Narrator:
             return []
         if by == "rules" and not fact.converged:
             # Its reasoning repeats what is unmet, and broken rules have been shown.
-            return fact_lines.unmet(fact.unmet)
-        lines = fact_lines.unmet(fact.unmet)
+            return fact_lines.unmet(fact.unmet, fact.unknown)
+        lines = fact_lines.unmet(fact.unmet, fact.unknown)
         if reasoning := one_line(fact.reasoning, 400):
             lines.append(line((f"{by}: ", Role.ACCENT), reasoning, indent=INDENT))
         if fact.actions:
@@ -330,9 +340,16 @@ class Narrator:
         return [self._action(fact, "failed", seconds=fact.seconds), *failure(error, fact.rc, stderr)]
 
     def _action_denied(self, fact: ActionDenied) -> list[Line]:
-        self.tally.denied += 1
         reason = one_line(fact.reason or "")
-        lines = self._without_effect(fact, "denied", None if reason in self._denials else reason)
+        kind = state_words.denial_of(fact.reason)
+        match kind:
+            case "rejected":
+                self.tally.rejected += 1
+            case "unapproved":
+                self.tally.unapproved += 1
+            case _:
+                self.tally.denied += 1
+        lines = self._without_effect(fact, kind, None if reason in self._denials else reason)
         self._denials.add(reason)
         return lines
 
@@ -386,6 +403,13 @@ class Narrator:
         ]
         asked = asked_again(fact.again, indent=DEEPER)
         return [*shown, *more_actions(len(fact.actions)), *asked, *terms([fact.why], fact.needs)]
+
+    def _approval_given(self, fact: ApprovalGiven) -> list[Line]:
+        self._decided.add(fact.prompt_id)
+        why = f": {one_line(fact.reason, 200)}" if fact.reason else ""
+        left = f"; {one_line(fact.missing, 200)}" if fact.missing else ""
+        by = one_line(fact.by, 80)
+        return [line(symbol("✔", Role.GOOD), f"approved by {by}", (why, Role.FAINT), left, indent=INDENT)]
 
     def _prompt_expired(self, prompt_id: int, *, unattended: bool = False) -> list[Line]:
         self._settled.add(prompt_id)

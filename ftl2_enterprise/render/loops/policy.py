@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.render.loops.prompts import who
+from ftl2_enterprise.render.loops.approvals import who
 from ftl2_enterprise.render.text import Line, Role, count, line, one_line, symbol
 
 if TYPE_CHECKING:

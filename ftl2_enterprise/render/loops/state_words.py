@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftl2_enterprise.protocol.loops.approvals import REJECTED_BY, UNAPPROVED
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,
     ActionState,
@@ -20,6 +21,8 @@ ACTION_WORDS: dict[str, tuple[str, str, Role]] = {
     "ok": ("✔", "ok", Role.GOOD),
     "failed": ("✘", "FAILED", Role.BAD),
     "denied": ("⊘", "DENIED", Role.BAD),
+    "rejected": ("⊘", "rejected", Role.WARNING),
+    "unapproved": ("⊘", "not approved", Role.FAINT),
     "unknown": ("?", "UNKNOWN", Role.WARNING),
     "skipped": ("↷", "skipped", Role.FAINT),
     "previewed": ("△", "would run", Role.ACCENT),
@@ -70,6 +73,9 @@ CONDITION_WORDS: dict[Condition, tuple[str, Role]] = {
     Condition.UNKNOWN: ("unknown", Role.FAINT),
 }
 
+EXPLAINED_BY_ACTIONS = {IterationOutcome.DENIED, IterationOutcome.UNAPPROVED}
+"""Outcomes of iterations whose error repeats the reasons of their actions."""
+
 ITERATION_WORDS: dict[IterationOutcome, tuple[str, Role]] = {
     IterationOutcome.CONVERGED: ("converged", Role.GOOD),
     IterationOutcome.CHECK_HELD: ("check held", Role.GOOD),
@@ -93,7 +99,14 @@ def kind_of(action: Action) -> str:
     """The key of ACTION_WORDS for an action: `changed` or `ok` for a success, else its state."""
     if action.state is ActionState.SUCCEEDED:
         return "changed" if action.changed else "ok"
-    return str(action.state)
+    return denial_of(action.error) if action.state is ActionState.DENIED else str(action.state)
+
+
+def denial_of(reason: str | None) -> str:
+    """The key of ACTION_WORDS for an action that was not allowed: by policy, by a person, or by no one."""
+    if (reason or "").startswith(REJECTED_BY):
+        return "rejected"
+    return "unapproved" if (reason or "").startswith(UNAPPROVED) else "denied"
 
 
 def action_mark(kind: str) -> tuple[Span, Span]:

@@ -59,6 +59,8 @@ def _actions(tally: Tally) -> str:
         (tally.ok, "ok"),
         (tally.failed, "failed"),
         (tally.denied, "denied"),
+        (tally.rejected, "rejected"),
+        (tally.unapproved, "not approved"),
         (tally.unknown, "unknown"),
         (tally.skipped, "skipped"),
         (tally.previewed, "would run"),

@@ -14,6 +14,9 @@ class Tally:
     ok: int = 0
     failed: int = 0
     denied: int = 0
+    rejected: int = 0
+    unapproved: int = 0
+    """Actions that people did not decide about."""
     unknown: int = 0
     skipped: int = 0
     previewed: int = 0
@@ -30,4 +33,5 @@ class Tally:
     @property
     def actions(self) -> int:
         """The number of actions with any outcome."""
-        return self.changed + self.ok + self.failed + self.denied + self.unknown + self.skipped + self.previewed
+        refused = self.denied + self.rejected + self.unapproved
+        return self.changed + self.ok + self.failed + refused + self.unknown + self.skipped + self.previewed

@@ -10,11 +10,8 @@ from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Op
 from ftl2_enterprise.render import json_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.commandline.values import GivenValues
-    from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.protocol.loops.replies import History
 
 LIMIT = 50
@@ -23,7 +20,6 @@ LIMIT = 50
 def run(session: CliSession, given: GivenValues) -> int:
     """Show the last iterations."""
     from ftl2_enterprise.cli.loops.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
-    from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
     from ftl2_enterprise.render.loops.history import history_view  # noqa: PLC0415
 
     with session.open_store().read() as tx:
@@ -37,18 +33,19 @@ def run(session: CliSession, given: GivenValues) -> int:
         )
         if given.has("json"):
             page: History = view.document
-            prompts = prompt_rows.get_prompts(tx, page.loop.id)
-            session.document(_document(page, prompts, with_actions=given.has("actions")))
+            session.document(_document(page, with_actions=given.has("actions")))
         else:
             session.out.print(view.lines())
     return 0
 
 
-def _document(page: History, prompts: Sequence[Prompt], *, with_actions: bool) -> dict[str, object]:
+def _document(page: History, *, with_actions: bool) -> dict[str, object]:
     iterations: list[object] = []
     for iteration in page.iterations:
         shown = json_output.document(iteration)
-        shown["prompts"] = json_output.document([one for one in prompts if one.iteration_id == iteration.id])
+        shown["prompts"] = json_output.document([one for one in page.prompts if one.iteration_id == iteration.id])
+        approvals = [one for one in page.approvals if iteration.id in {one.iteration_id, one.used_by}]
+        shown["approvals"] = json_output.document(approvals)
         if with_actions:
             shown["actions"] = json_output.document([one for one in page.actions if one.iteration_id == iteration.id])
         iterations.append(shown)

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import Argument, Command, Example, Option
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.ctl.loops.arguments import ANSWER, PROMPT_ID, PROMPTS
-from ftl2_enterprise.protocol.loops.nouns import PromptState
-from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowPrompt
-from ftl2_enterprise.render.loops.prompts import answered, detail_lines
+from ftl2_enterprise.protocol.loops.approvals import REJECT
+from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt
+from ftl2_enterprise.render.loops.approvals import decided, rejected
+from ftl2_enterprise.render.loops.prompt_endings import answered
+from ftl2_enterprise.render.loops.prompts import detail_lines
 from ftl2_enterprise.render.text import Role, line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.ctl.prompter import Asker
     from ftl2_enterprise.ctl.session import CtlSession
+    from ftl2_enterprise.protocol.loops.nouns import Prompt
+    from ftl2_enterprise.render.text import Line
 
 
 def run(session: CtlSession, given: GivenValues) -> int:
@@ -36,7 +41,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
             return follow.after_call(session, request)
         prompt = session.call(request)
-        session.reply(prompt, lambda: answered(prompt.answer, prompt.answered_by))
+        session.reply(prompt, lambda: _confirm(session, prompt))
         return 0
     asker, prompt_id = session.asker, given.maybe_number("prompt")
     if asker is None or session.wants_json:
@@ -52,6 +57,15 @@ def run(session: CtlSession, given: GivenValues) -> int:
         session.print(line("no open prompts"))
         return 0
     return _ask(session, asker, prompt_id, follows=given.has("wait"))
+
+
+def _confirm(session: CtlSession, prompt: Prompt) -> Line:
+    """The reply: of an approval the same as that of `approve` and `reject`."""
+    if prompt.kind is not PromptKind.APPROVAL:
+        return answered(prompt.answer or "", prompt.answered_by)
+    if prompt.answer == REJECT:
+        return rejected(session, prompt, session.call(ShowLoop(loop=str(prompt.loop_id))).loop)
+    return decided(prompt, session.call(ShowPrompt(prompt=prompt.id)).approval)
 
 
 def _oldest(session: CtlSession) -> int | None:
@@ -88,7 +102,7 @@ COMMAND = Command(
     summary="Answer a prompt; without a number, the oldest open one.",
     group=PROMPTS,
     run=run,
-    verbs=(AnswerPrompt, ListPrompts, ShowPrompt),
+    verbs=(AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt),
     arguments=(
         Argument("prompt", PROMPT_ID, "Number of the prompt.", optional=True),
         Argument(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import TEXT, Command, Example, Option
 from ftl2_enterprise.ctl.loops.arguments import PROMPT, PROMPTS
 from ftl2_enterprise.protocol.loops.verbs import ApprovePrompt, ShowPrompt
-from ftl2_enterprise.render.loops.prompts import decided
+from ftl2_enterprise.render.loops.approvals import decided
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues

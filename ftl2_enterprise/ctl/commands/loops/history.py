@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Option, limit
 from ftl2_enterprise.ctl.loops.arguments import LOOP
 from ftl2_enterprise.ctl.subjects import HISTORY
-from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts
+from ftl2_enterprise.protocol.loops.verbs import GetHistory
 from ftl2_enterprise.render.loops.history import LIMIT, history_view
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ COMMAND = Command(
     summary="Show what a loop did and why, iteration by iteration.",
     group=HISTORY,
     run=run,
-    verbs=(GetHistory, ListPrompts),
+    verbs=(GetHistory,),
     arguments=(LOOP,),
     options=(
         Option("actions", "Include each action with its result.", short="a"),

@@ -8,7 +8,7 @@ from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.ctl.commands.loops.approve import REASON
 from ftl2_enterprise.ctl.loops.arguments import PROMPT, PROMPTS
 from ftl2_enterprise.protocol.loops.verbs import RejectPrompt, ShowLoop
-from ftl2_enterprise.render.loops.prompts import rejected
+from ftl2_enterprise.render.loops.approvals import rejected
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues

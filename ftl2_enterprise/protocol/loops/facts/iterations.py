@@ -100,6 +100,8 @@ class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
     """The names of the observations that the next iteration makes."""
     unmet: list[str] = []
     """Differences from the desired state, one line each."""
+    unknown: list[str] = []
+    """Those of `unmet` that could not be observed: they are no drift."""
 
 
 class IterationDelayed(IterationFact, frozen=True, tag="iteration.delayed"):

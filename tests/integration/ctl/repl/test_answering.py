@@ -56,11 +56,11 @@ def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
     [
         (
             builders.prompt(7, state=PromptState.ANSWERED, answer="yes", answered_by="alice (uid 7, pid 8)"),
-            "! prompt 7 was answered by alice: yes",
+            "! prompt 7 is closed: answered: yes (by alice)",
         ),
-        (builders.prompt(7, state=PromptState.EXPIRED), "! prompt 7 expired without an answer"),
-        (builders.prompt(7, state=PromptState.DISMISSED), "! prompt 7 was dismissed and needs no answer"),
-        (GONE, "! prompt 7 was deleted with its loop"),
+        (builders.prompt(7, state=PromptState.EXPIRED), "! prompt 7 is closed: expired without an answer"),
+        (builders.prompt(7, state=PromptState.DISMISSED), "! prompt 7 is closed: dismissed without an answer"),
+        (GONE, "! prompt 7 is closed: it was deleted with its loop"),
     ],
 )
 def test_an_answer_to_a_prompt_that_closes_while_it_is_typed_is_not_sent(

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from ftl2_enterprise.protocol.loops.approvals import (
     ApprovalDetail,
-    ApprovalRequest,
     ApprovalState,
-    ApprovalVote,
-    ProposedAction,
     RequiredPeople,
+    ShownAction,
+    ShownRequest,
+    ShownVote,
 )
 from ftl2_enterprise.protocol.loops.nouns import PromptKind
 from ftl2_enterprise.protocol.loops.replies import PromptLine
 from tests.support.data.builders import ago, prompt
 
 APPROVAL = ApprovalDetail(
-    request=ApprovalRequest(
+    request=ShownRequest(
         id=1, loop_id=1, iteration_id=1, prompt_id=3, state=ApprovalState.OPEN,
         needs=[RequiredPeople(people=2, group="dba", not_requester=True)],
         actions=[
-            ProposedAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"}, reason="a", diff="-a\n+b"),
-            ProposedAction(n=2, module="reboot", host="web1", params={}, refused="denied by policy rule 1"),
+            ShownAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"}, reason="a", diff="-a\n+b"),
+            ShownAction(n=2, module="reboot", host="web1", params={}, refused="denied by policy rule 1"),
         ],
-        salt="5a" * 16, effects_digest="e" * 64, observations_digest="0" * 64, requester=None, asked_at=ago(60),
-        deadline_at=ago(-3600), ended_at=None, used_by=None, reason="it was asked again",
+        requester=None, asked_at=ago(60), deadline_at=ago(-3600), ended_at=None, used_by=None, reason=None,
     ),
     votes=[
-        ApprovalVote(
-            id=1, loop_id=1, approval_id=1, uid=7, name="ada", access="operate", groups=[], approved=True,
-            reason="change 4711", effects_digest="e" * 64, observations_digest="0" * 64, given_at=ago(30),
+        ShownVote(
+            uid=7, name="ada", access="operate", groups=[], approved=True, reason="change 4711", given_at=ago(30)
         )
     ],
     missing="it needs the approval of 1 more person with access to operate",

@@ -215,8 +215,14 @@ def of_history(reader: FixedReader, *, with_actions: bool = False, changed: bool
 
 
 def past(*found: Any, done: Sequence[Any] = (), more: int | None = None, **fields: Any) -> dict[Any, Any]:
-    page = History(loop=loop(**fields), iterations=list(found), actions=list(done), more=more)
-    return {GetHistory: page, ListPrompts: SETTLED}
+    page = History(
+        loop=loop(**fields),
+        iterations=list(found),
+        actions=list(done),
+        more=more,
+        prompts=[one.prompt for one in SETTLED],
+    )
+    return {GetHistory: page}
 
 
 HISTORY_VIEW = [

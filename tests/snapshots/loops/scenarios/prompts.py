@@ -16,9 +16,7 @@ from ftl2_enterprise.protocol.loops.replies import (
 from ftl2_enterprise.protocol.loops.verbs import (
     ListPrompts,
 )
-from ftl2_enterprise.render.loops import (
-    prompts,
-)
+from ftl2_enterprise.render.loops import approvals, prompt_endings, prompts
 from tests.snapshots.loops.scenarios.approvals import APPROVAL, TO_APPROVE
 from tests.snapshots.loops.scenarios.details import SETTLED
 from tests.snapshots.loops.scenarios.lists import ASKED
@@ -71,15 +69,15 @@ def of_approval(_: FixedReader) -> list[Line]:
 
 PROMPT = [
     Scenario("approval", of_approval, has_colour=True),
-    Scenario("approved by one of two", lambda _: [prompts.decided(prompt(3), APPROVAL)]),
-    Scenario("approved", lambda _: [prompts.decided(prompt(3, answer="approve"), None)]),
+    Scenario("approved by one of two", lambda _: [approvals.decided(prompt(3), APPROVAL)]),
+    Scenario("approved", lambda _: [approvals.decided(prompt(3, answer="approve"), None)]),
     Scenario(
         "rejected",
         lambda reader: [
-            prompts.rejected(reader, prompt(3), loop(mode=mode)) for mode in (Mode.SINGLE, Mode.CONTINUOUS)
+            approvals.rejected(reader, prompt(3), loop(mode=mode)) for mode in (Mode.SINGLE, Mode.CONTINUOUS)
         ],
     ),
-    Scenario("commands of an approval", lambda reader: prompts.decision_offers(reader, 3)),
+    Scenario("commands of an approval", lambda reader: approvals.decision_offers(reader, 3)),
     Scenario("dismissed approval", lambda _: prompts.dismissed(prompt(3, kind=PromptKind.APPROVAL))),
     Scenario("open", detailed(prompt()), has_colour=True),
     Scenario("answered", detailed(prompt(state=PromptState.ANSWERED, answer="yes", answered_by="ada (uid 7)"))),
@@ -104,10 +102,13 @@ PROMPT = [
     Scenario(
         "notices of settled prompts",
         lambda _: [
-            prompts.settled_notice(7, None),
+            prompt_endings.settled_notice(7, None),
+            prompt_endings.settled_notice(
+                7, prompt(7, state=PromptState.ANSWERED, answer="yes", answered_by="ada (uid 7)")
+            ),
             *(
-                prompts.settled_notice(7, prompt(7, state=state, answer="yes", answered_by="ada (uid 7)"))
-                for state in (PromptState.ANSWERED, PromptState.EXPIRED, PromptState.DISMISSED)
+                prompt_endings.settled_notice(7, prompt(7, state=state))
+                for state in (PromptState.EXPIRED, PromptState.DISMISSED)
             ),
         ],
     ),

@@ -293,4 +293,4 @@ def test_the_default_of_a_question_that_is_dismissed_is_its_answer(db: Store) ->
             ("80", False),
             ("8080", True),
         ]
-    assert iteration_lines(iteration, [taken])[-1].plain.endswith("-> 8080 (by default, dismissed by eva)")
+    assert iteration_lines(iteration, [taken])[-1].plain.endswith("-> dismissed by eva; its default counts: 8080")

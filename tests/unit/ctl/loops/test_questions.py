@@ -68,9 +68,9 @@ def test_it_is_settled_when_the_prompt_is_not_open_any_more_or_gone():
     assert question.settled(Reader(prompt(3))) is None
     answered = question.settled(Reader(prompt(3, state=PromptState.ANSWERED, answer="yes", answered_by="alice")))
     assert answered is not None
-    assert answered.plain == "prompt 3 was answered by alice: yes"
+    assert answered.plain == "prompt 3 is closed: answered: yes (by alice)"
     deleted = question.settled(Reader(not_found("cannot find the prompt 3")))
     assert deleted is not None
-    assert deleted.plain == "prompt 3 was deleted with its loop"
+    assert deleted.plain == "prompt 3 is closed: it was deleted with its loop"
     with pytest.raises(Problem, match="cannot reach"):
         question.settled(Reader(unavailable("cannot reach the service")))

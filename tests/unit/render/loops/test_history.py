@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
 from ftl2_enterprise.protocol.loops.replies import History
-from ftl2_enterprise.render.loops import history
+from ftl2_enterprise.render.loops import fact_lines, history
 from tests.support.data.builders import NOW, action, iteration, loop
 
 
@@ -29,9 +30,17 @@ def test_the_reason_of_several_denials_is_shown_once():
 
     def shown(*those) -> str:
         page = History(loop=loop(), iterations=[denied], actions=list(those), more=None)
-        return "\n".join(one.plain for one in history.page_lines(page, [], NOW))
+        return "\n".join(one.plain for one in history.page_lines(page, NOW))
 
     assert shown(*actions).count("no restarts by day") == 1
     assert shown(*actions).count("DENIED") == 3
     # Without actions the error of the iteration is all that explains it.
     assert shown().count("no restarts by day") == 1
+
+
+def test_what_could_not_be_observed_is_unknown_and_no_difference():
+    unmet = ["motd: /etc/motd differs", "nginx: web1 cannot be reached"]
+    decided = iteration(12, decision=Decision(reasoning="two steps", unmet=unmet, unknown=unmet[1:]))
+    expected = ["not as desired: motd: /etc/motd differs", "unknown: nginx: web1 cannot be reached"]
+    for lines in (history.iteration_lines(decided), fact_lines.unmet(unmet, unmet[1:])):
+        assert [one.plain.strip(" ?≠") for one in lines][-2:] == expected

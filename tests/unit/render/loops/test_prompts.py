@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail
-from ftl2_enterprise.render.loops.prompts import detail_lines, prompts_table, short_action_lines
+from ftl2_enterprise.render.loops.approvals import short_action_lines
+from ftl2_enterprise.render.loops.prompts import detail_lines, prompts_table
 from tests.snapshots.loops.scenarios.approvals import APPROVAL, TO_APPROVE
 from tests.snapshots.scenario import NOW, FixedReader
 
@@ -25,24 +26,24 @@ def texts(lines):
     return [one.plain.strip() for one in lines]
 
 
-def test_a_list_states_that_an_approval_does_not_count_and_why():
+def test_a_list_states_that_an_approval_is_void_and_why():
     for state in (ApprovalState.VOID, ApprovalState.EXPIRED):
         row = texts(prompts_table(FixedReader({}, None), [ended(state)], settled=True))[1]
         assert f" {state} " in row
-        assert row.endswith(f"the approval does not count: {CHANGED}")
+        assert row.endswith(f"{CHANGED}; it was approved by ada (change 4711)")
 
 
 def test_a_list_shows_an_approval_that_counts_as_it_is():
     row = texts(prompts_table(FixedReader({}, None), [ended(ApprovalState.USED, reason=None)], settled=True))[1]
     assert " used " in row
-    assert row.endswith("approve")
+    assert row.endswith(" approved by ada (change 4711)")
 
 
 def test_the_detail_of_a_void_approval_does_not_end_with_the_consent():
     void = ended(ApprovalState.VOID)
     detail = PromptDetail(prompt=void.prompt, loop="web", desired_state="a", observations=[], approval=void.approval)
     shown = texts(detail_lines(detail, NOW))
-    assert any(f"the approval does not count: {CHANGED}" in one for one in shown)
+    assert shown[-1].endswith(f"void: {CHANGED}; it was approved by ada (change 4711)")
     assert not any("answered:" in one for one in shown)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ftl2_enterprise.protocol.loops.approvals import (
     ApprovalDetail,
-    ApprovalRequest,
     ApprovalState,
-    ProposedAction,
     RequiredPeople,
+    ShownAction,
+    ShownRequest,
 )
 from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail
@@ -16,11 +16,10 @@ from tests.support.data import builders
 
 
 def detail(prompt, missing=None):
-    request = ApprovalRequest(
+    request = ShownRequest(
         id=1, loop_id=1, iteration_id=1, prompt_id=3, state=ApprovalState.OPEN, needs=[RequiredPeople(people=2)],
-        actions=[ProposedAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"})],
-        salt="5a" * 16, effects_digest="e" * 64, observations_digest="0" * 64, requester=None,
-        asked_at=0, deadline_at=1, ended_at=None, used_by=None, reason=None,
+        actions=[ShownAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"})],
+        requester=None, asked_at=0, deadline_at=1, ended_at=None, used_by=None, reason=None,
     )  # fmt: skip
     return PromptDetail(
         prompt=prompt,

@@ -8,7 +8,6 @@ from ftl2_enterprise.protocol.loops.nouns import (
 )
 from ftl2_enterprise.protocol.loops.replies import (
     History,
-    PromptLine,
 )
 from ftl2_enterprise.protocol.loops.verbs import (
     GetHistory,
@@ -26,17 +25,15 @@ def test_history_with_actions(service, ctl):
             iterations=[builders.iteration(outcome=IterationOutcome.ACTED)],
             actions=[ACTION],
             more=12,
+            prompts=[builders.prompt(state=PromptState.ANSWERED, answer="yes")],
         ),
-    )
-    service.on(
-        ListPrompts, [PromptLine(prompt=builders.prompt(state=PromptState.ANSWERED, answer="yes"), loop="web")]
     )
     status, out, _ = ctl("history", "web", "--actions", "-n", "3")
     assert status == 0
     assert "iteration 12" in out
     assert "FAILED" in out
     assert "| no such unit" in out
-    assert "Restart nginx now? -> yes" in out
+    assert "Restart nginx now? -> answered: yes" in out
     assert "ftl2ctl history web --before 12 --actions" in out
     assert service.asked_for(GetHistory)[0] == GetHistory(loop="web", actions=True, limit=3)
 

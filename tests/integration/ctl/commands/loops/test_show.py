@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
@@ -18,7 +19,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowLoop,
 )
 from tests.integration.ctl.samples import ACTION
-from tests.snapshots.loops.scenarios.approvals import TO_APPROVE
+from tests.snapshots.loops.scenarios.approvals import APPROVAL, TO_APPROVE
 from tests.support.data import builders
 
 
@@ -82,14 +83,16 @@ def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
     service.on(ListPrompts, [TO_APPROVE])
     lines = ctl("show", "web")[1].splitlines()
     at = lines.index("  prompt 3: Approve 1 action on web1?")
-    assert lines[at + 1 : at + 6] == [
+    assert lines[at + 1 : at + 8] == [
         "    1. copy on web1  dest=/etc/a",
+        "        -a",
+        "        +b",
         "    not run: 2. reboot on web1",
         "    needs: 2 persons with access to operate, of the group dba, not the requester",
-        "    approved by ada: change 4711",
+        f"    approved by ada at {moment(APPROVAL.votes[0].given_at)}: change 4711",
         "",
     ]
-    assert lines[at + 6 : at + 9] == [
+    assert lines[at + 8 : at + 11] == [
         "  answer:  ftl2ctl answer 3",
         "  approve: ftl2ctl approve 3",
         "  reject:  ftl2ctl reject 3",

@@ -1,0 +1,184 @@
+"""Requests for approval as lines: the actions with their differences, who must agree, who has, and how they ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import moment
+from ftl2_enterprise.core.sentences import without_repeats
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT, ApprovalState
+from ftl2_enterprise.protocol.loops.nouns import Mode
+from ftl2_enterprise.render.loops.diffs import diff_lines
+from ftl2_enterprise.render.text import Line, Role, fields_text, line, one_line, quoted, symbol
+from ftl2_enterprise.render.view import offer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail, RequiredPeople, ShownVote
+    from ftl2_enterprise.protocol.loops.nouns import Loop, Prompt
+    from ftl2_enterprise.render.view import ViewReader
+
+INDENT = 2
+DEEPER = 4
+SHOWN_ACTIONS = 10
+SHOWN_DIFF = 12
+"""Lines of the difference of an action in a list."""
+SHORT = 120
+"""Characters of the parameters of an action in a list."""
+WITHOUT_EFFECT = {ApprovalState.VOID, ApprovalState.EXPIRED}
+"""States of a request that ended without its actions, whatever people agreed to before."""
+NOT_EXECUTED = "none of the actions is executed"
+THEN_EXECUTED = "the loop observes again, and executes the actions if nothing has changed"
+"""What follows from an approval."""
+
+
+# --- the actions ---------------------------------------------------------------------------------------------------
+
+
+def action_line(
+    n: int, module: str, host: str, params: str, *, is_refused: bool = False, reason: str | None = None
+) -> Line:
+    """One action that people are asked to approve; `params` on one line."""
+    mark = (symbol("⊘", Role.BAD), "not run: ") if is_refused else (symbol("▸", Role.ACCENT),)
+    return line(
+        *mark,
+        (f"{n}. ", Role.FAINT),
+        (one_line(module, 80), Role.STRONG),
+        f" on {one_line(host, 80)}",
+        f"  {params}" if params else "",
+        (f"  ({one_line(reason, 200)})" if reason else "", Role.FAINT),
+        indent=DEEPER,
+    )
+
+
+def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
+    """The first actions that people are asked to approve, with the beginnings of their differences.
+
+    Nothing for a question.
+    """
+    if approval is None:
+        return []
+    actions = approval.request.actions
+    lines: list[Line] = []
+    for one in actions[:SHOWN_ACTIONS]:
+        params = one_line(fields_text(one.params), SHORT)
+        lines.append(action_line(one.n, one.module, one.host, params, is_refused=one.refused is not None))
+        lines += short_diff_lines(one.diff or "")
+    why = without_repeats(one.asks for one in actions if one.asks)
+    needs = terms(why, map(who, approval.request.needs))
+    asked = asked_again(approval.again, indent=DEEPER)
+    return [*lines, *more_actions(len(actions)), *asked, *needs, *_consents(approval, indent=DEEPER)]
+
+
+def short_diff_lines(diff: str) -> list[Line]:
+    """The beginning of a difference, and how much is left out."""
+    lines = diff_lines(diff, indent=DEEPER + 4)
+    more = len(lines) - SHOWN_DIFF
+    if more <= 1:
+        return lines
+    return [*lines[:SHOWN_DIFF], line((f"and {more} more lines", Role.FAINT), indent=DEEPER + 4)]
+
+
+def more_actions(total: int) -> list[Line]:
+    """The number of actions that are not shown, of a list of `total`."""
+    more = total - SHOWN_ACTIONS
+    return [line((f"and {more} more", Role.FAINT), indent=DEEPER)] if more > 0 else []
+
+
+def approval_lines(approval: ApprovalDetail) -> list[Line]:
+    """What people are asked to approve: every action in order, who must agree, until when, and who has."""
+    request = approval.request
+    lines: list[Line] = []
+    for one in request.actions:
+        params, refused = one_line(fields_text(one.params), 400), one.refused is not None
+        lines.append(action_line(one.n, one.module, one.host, params, is_refused=refused, reason=one.reason))
+        lines += diff_lines(one.diff or "", indent=DEEPER + 4)
+        if one.refused:
+            lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
+    lines += terms([], map(who, request.needs), indent=INDENT)
+    lines += _consents(approval, indent=INDENT)
+    if request.state is ApprovalState.OPEN:
+        lines.append(line(("expires: ", Role.FAINT), moment(request.deadline_at), indent=INDENT))
+    return lines
+
+
+# --- the people ----------------------------------------------------------------------------------------------------
+
+
+def asked_again(why: str | None, *, indent: int) -> list[Line]:
+    """Why people are asked although they were asked before; nothing if they were not."""
+    return [line(("asked again: ", Role.WARNING), one_line(why, 300), indent=indent)] if why else []
+
+
+def terms(why: Iterable[str], needs: Iterable[str], *, indent: int = DEEPER) -> list[Line]:
+    """Why actions need an approval, and who must agree."""
+    return [
+        *(line((one_line(text, 300), Role.FAINT), indent=indent) for text in why if text),
+        # Two rules may require the same people, each in its own time.
+        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=indent) for text in dict.fromkeys(needs)),
+    ]
+
+
+def who(need: RequiredPeople) -> str:
+    """The people that are required, as a part of a sentence."""
+    parts = [f"{need.people} person{'' if need.people == 1 else 's'} with access to {need.by}"]
+    if need.group:
+        parts.append(f"of the group {one_line(need.group, 80)}")
+    if need.not_requester:
+        parts.append("not the requester")
+    return ", ".join(parts)
+
+
+def _consents(approval: ApprovalDetail, *, indent: int) -> list[Line]:
+    """Who has agreed already."""
+    is_void = approval.request.state in WITHOUT_EFFECT
+    return [
+        line(
+            symbol("-", Role.FAINT) if is_void else symbol("✔", Role.GOOD),
+            f"approved by {one_line(vote.name, 80)} at {moment(vote.given_at)}",
+            (f": {one_line(vote.reason, 200)}" if vote.reason else "", Role.FAINT),
+            indent=indent,
+        )
+        for vote in approval.votes
+        if vote.approved
+    ]
+
+
+def consent(votes: Iterable[ShownVote], otherwise: str | None = None) -> str:
+    """Who approved, with their reasons: `approved by ada (change 4711), bob`; `otherwise` if it is not known."""
+    people = [
+        one_line(vote.name, 80) + (f" ({one_line(vote.reason, 200)})" if vote.reason else "")
+        for vote in votes
+        if vote.approved
+    ]
+    return f"approved by {', '.join(people) or one_line(otherwise or 'an unknown person', 200)}"
+
+
+def consequences() -> list[Line]:
+    """The two answers to an approval, and what follows from each."""
+    return [
+        line((f"{APPROVE}: ", Role.ACCENT), THEN_EXECUTED, indent=INDENT),
+        line((f"{REJECT}: ", Role.ACCENT), NOT_EXECUTED, indent=INDENT),
+    ]
+
+
+def decision_offers(reader: ViewReader, prompt_id: int, *, indent: int = DEEPER) -> list[Line]:
+    """The commands that approve or reject all the actions of a prompt."""
+    return [offer(reader, word, f"{word} {prompt_id}", indent=indent) for word in (APPROVE, REJECT)]
+
+
+def decided(prompt: Prompt, approval: ApprovalDetail | None) -> Line:
+    """The reply to a person who approved actions."""
+    if approval is not None and approval.missing is not None:
+        return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {approval.missing}")
+    return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {THEN_EXECUTED}")
+
+
+def rejected(reader: ViewReader, prompt: Prompt, loop: Loop) -> Line:
+    """The reply to a person who rejected actions: when the loop asks about them again."""
+    name = quoted(loop.name)
+    then = f"the loop ends, and `{reader.command(f'retry {name}')}` asks again"
+    if loop.mode is Mode.CONTINUOUS:
+        then = f"it asks again when something changes, or after `{reader.command(f'run-now {name}')}`"
+    return line(symbol("⊘", Role.WARNING), f"prompt {prompt.id}: rejected; {NOT_EXECUTED}; {then}")
