@@ -97,6 +97,17 @@ class Difference(msgspec.Struct, frozen=True):
         return not self.texts and not self.settings
 
 
+class UpdatePreview(msgspec.Struct, frozen=True):
+    """What an update would change."""
+
+    based_on: int
+    """The revision that it was compared with."""
+    command: str
+    """Makes the update, unless another revision is in force by then."""
+    texts: list[FileChange]
+    settings: list[SettingChange]
+
+
 def between(reader: ViewReader, loop: str, before: int, after: int) -> Difference:
     """The difference between two revisions of a loop."""
     first, second = (reader.call(GetRevision(loop=loop, n=n)) for n in (before, after))
@@ -172,6 +183,15 @@ def difference_lines(found: Difference) -> list[Line]:
             )
         )
     return shown
+
+
+def preview_lines(found: UpdatePreview) -> list[Line]:
+    """What an update would change, and the command for it."""
+    shown = difference_lines(Difference(texts=found.texts, settings=found.settings))
+    if not found.texts and not found.settings:
+        return shown
+    based = line((f"nothing was changed; based on revision {found.based_on}", Role.FAINT))
+    return [*shown, based, line(("update it: ", Role.FAINT), (found.command, Role.COMMAND))]
 
 
 def changed_line(loop: Loop, was: int) -> Line:

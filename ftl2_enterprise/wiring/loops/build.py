@@ -78,6 +78,13 @@ def prepare(
 
     `files` were sent with it; the result has the digests of those that it needs. Raises Problem. It changes nothing.
     """
+    return prepare_text(spec, settings, None, in_service=in_service, files=files)[0]
+
+
+def prepare_text(
+    spec: LoopSpec, settings: Settings, text: str | None, *, in_service: bool, files: Sequence[SentFile]
+) -> tuple[LoopSpec, str | None]:
+    """As `prepare`; with a text of the person who requests it, without the secrets that are in it."""
     sent = loop_sources.sent(files)
     decider, model = _choose(spec, settings), settings.section(ModelSettings)
     prepared = msgspec.structs.replace(
@@ -107,8 +114,8 @@ def prepare(
         stricter = max(prepared.remediation, needs.decider.plan.remediation, key=order.index)
         labels = {**needs.decider.plan.labels, **prepared.labels}
         check_labels(labels)
-        return msgspec.structs.replace(prepared, remediation=stricter, labels=labels)
-    return prepared
+        prepared = msgspec.structs.replace(prepared, remediation=stricter, labels=labels)
+    return prepared, None if text is None else needs.redactor.text(text)
 
 
 def _absolute(path: str | None) -> str | None:
