@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, TEXT, Option
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.protocol.loops.verbs import ShowLoop
 from ftl2_enterprise.render.loops import revisions
 
 if TYPE_CHECKING:
@@ -76,6 +77,6 @@ def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
     if session.wants_json:
         session.document(now)
         return
-    found = revisions.between(session, str(now.id), before.revision, now.revision)
-    session.print(revisions.difference_lines(found))
-    session.print(revisions.changed_line(now, before.revision))
+    session.print(revisions.difference_lines(revisions.change(session, before, now)))
+    detail = session.call(ShowLoop(loop=str(now.id)))
+    session.print(revisions.changed_line(now, before.revision, queued=detail.queued, draining=detail.draining))

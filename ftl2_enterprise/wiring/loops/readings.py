@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core import child_startup
+from ftl2_enterprise.core.source_files import SentFiles
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops.handlers import revisions as revision_handlers, rules as rule_handlers
 from ftl2_enterprise.loops.rows import loop_files, revisions as revision_rows
@@ -28,6 +29,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
 )
 from ftl2_enterprise.supervisor.readers.messages import Reading
 from ftl2_enterprise.wiring.loops import build, host_names, host_trust, policy_check, rules as loop_rules
+from ftl2_enterprise.wiring.loops.derived_values import without_derived
 from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_enterprise.wiring.warmed_store import open_warmed
 
@@ -71,7 +73,8 @@ def _update(request: UpdateLoop, argument: str) -> PreparedChange:
         stored = loop_files.get_files(tx, revision_rows.get_revision(tx, loop.id, loop.revision).id)
     sent = {file.path for file in request.files}
     kept = [SentFile(path=path, content=stored[path]) for path in request.keeps if path in stored.keys() - sent]
-    return _prepared(request.spec, [*request.files, *kept], request.reason, settings)
+    spec = without_derived(request.spec, loop.spec, settings, SentFiles(stored))
+    return _prepared(spec, [*request.files, *kept], request.reason, settings)
 
 
 def _rollback(request: RollbackLoop, argument: str) -> PreparedChange:

@@ -101,9 +101,7 @@ def _preview(session: CtlSession, given: GivenValues, loop: Loop, request: Updat
     )
     sent = {file.path: file.content for file in request.files}
 
-    def old(path: str) -> str:
-        return session.call(GetRevisionFile(loop=request.loop, n=loop.revision, path=path)).content
-
+    old = revisions.contents(session, request.loop, loop.revision)
     names = f"revision {loop.revision}", "new"
     found = revisions.difference(loop.spec, after, names, old, sent.__getitem__)
     words = typed(COMMAND, given, without=("preview", "based-on"))
@@ -112,6 +110,7 @@ def _preview(session: CtlSession, given: GivenValues, loop: Loop, request: Updat
         command=session.command(f"update {words} --based-on {loop.revision}"),
         texts=found.texts,
         settings=found.settings,
+        raised=revisions.raised(session, loop, after),
     )
 
 

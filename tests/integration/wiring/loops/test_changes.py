@@ -10,7 +10,7 @@ import pytest
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.handlers import revisions as revision_handlers
-from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopSpec
 from ftl2_enterprise.protocol.loops.sent_files import SentFile
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, PreviewUpdate, RollbackLoop, SubmitLoop, UpdateLoop
 from ftl2_enterprise.wiring.loops import gather
@@ -64,8 +64,8 @@ def bench(tmp_path: Path, settings: Settings) -> Iterator[Bench]:
     store.close()
 
 
-async def submitted(bench: Bench) -> Loop:
-    spec = LoopSpec(name="web", desired_state=MANIFEST, source=bench.motd.replace("motd", "site.yaml"))
+async def submitted(bench: Bench, text: str = MANIFEST, **values: Any) -> Loop:
+    spec = LoopSpec(name="web", desired_state=text, source=bench.motd.replace("motd", "site.yaml"), **values)
     return await bench.do(SubmitLoop(spec=spec, files=[SentFile(path=bench.motd, content="one")]))
 
 
@@ -135,3 +135,34 @@ async def test_a_secret_in_a_reason_is_not_stored(bench: Bench) -> None:
     with bench.store.read() as tx:
         found = [revision_handlers.get_revision(tx, GetRevision(loop="web", n=n), Table()).reason for n in (2, 3)]
     assert all(reason is not None and "hunter2" not in reason for reason in found)
+
+
+LABELLED = MANIFEST.replace("steps:", "labels: {tier: a, site: x}\nremediation: never\nsteps:")
+
+
+async def test_labels_and_remediation_of_the_manifest_follow_it(bench: Bench) -> None:
+    loop = await submitted(bench, text=LABELLED, labels={"given": "yes"})
+    assert (loop.spec.labels, loop.spec.remediation) == (
+        {"tier": "a", "site": "x", "given": "yes"},
+        LoopRemediation.NEVER,
+    )
+    text = MANIFEST.replace("steps:", "labels: {tier: b}\nsteps:")
+    loop = await bench.do(with_files(change(loop, desired_state=text), keeps=[bench.motd]))
+    assert (loop.spec.labels, loop.spec.remediation) == ({"tier": "b", "given": "yes"}, LoopRemediation.AUTO)
+
+
+async def test_a_stricter_remediation_that_was_given_stays(bench: Bench) -> None:
+    text = LABELLED.replace("never", "ask")
+    loop = await submitted(bench, text=text, remediation=LoopRemediation.NEVER, labels={"tier": "given"})
+    text = text.replace("ask", "auto").replace("tier: a", "tier: b")
+    loop = await bench.do(with_files(change(loop, desired_state=text), keeps=[bench.motd]))
+    assert (loop.spec.labels["tier"], loop.spec.remediation) == ("given", LoopRemediation.NEVER)
+
+
+async def test_a_decider_that_was_chosen_by_the_text_is_chosen_again(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "one.py").write_text("applies_to = 'everything'\nasync def condition(s): ...\n")
+    loop = await submitted(bench, rules_dir=str(tmp_path / "rules"))
+    assert (loop.spec.decider, loop.spec.observers) == ("manifest", [])
+    loop = await bench.do(change(loop, desired_state="nginx answers", source=None))
+    assert (loop.spec.decider, bool(loop.spec.observers)) == ("rules", True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.loops.replies import RevisionLine, RevisionPage
 from ftl2_enterprise.protocol.loops.verbs import ListRevisions
@@ -32,13 +34,22 @@ CHANGES = revisions.Difference(
         revisions.FileChange(path="/srv/large", diff=""),
     ],
     settings=[revisions.SettingChange(name="max_cost", before=None, after=0.5)],
+    raised=[revisions.SettingChange(name="max_iterations", before=10, after=50)],
+)
+PREVIEW = revisions.UpdatePreview(
+    based_on=2, command="ftl2ctl update web --max-cost 0.5 --based-on 2", texts=[], settings=CHANGES.settings
 )
 PAUSED = builders.loop("web", state=LoopState.PAUSED, desired=Desired.PAUSE, revision=2, taken_revision=2)
 RUNNING = builders.loop("web", revision=2, taken_revision=1)
 RESTING = builders.loop("web", state=LoopState.RESTING, next_run_at=ago(0), revision=2, taken_revision=2)
+PAUSING = msgspec.structs.replace(RUNNING, desired=Desired.PAUSE)
+STOPPING = msgspec.structs.replace(RUNNING, desired=Desired.STOP)
+FROZEN = msgspec.structs.replace(RESTING, frozen_by="1")
+IN_FORCE = (PAUSED, PAUSING, STOPPING, RUNNING, FROZEN, RESTING)
 REVISIONS_VIEW = [
     Scenario("list", lambda r: revisions.revisions_view(r, loop="web"), {ListRevisions: PAGE}, has_json=True),
     Scenario("a difference", lambda _: revisions.difference_lines(CHANGES), has_colour=True),
     Scenario("no difference", lambda _: revisions.difference_lines(revisions.Difference(texts=[], settings=[]))),
-    Scenario("in force", lambda _: [revisions.changed_line(one, 1) for one in (PAUSED, RUNNING, RESTING)]),
+    Scenario("a preview", lambda _: revisions.preview_lines(PREVIEW)),
+    Scenario("in force", lambda _: [revisions.changed_line(one, 1) for one in IN_FORCE]),
 ]

@@ -10,7 +10,7 @@ import pytest
 
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Revision
-from ftl2_enterprise.protocol.loops.replies import LoopDetail
+from ftl2_enterprise.protocol.loops.replies import LoopDetail, Queued
 from ftl2_enterprise.protocol.loops.sent_files import SentFile
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, PreviewUpdate, ShowLoop, UpdateLoop
 from tests.support.data import builders
@@ -40,6 +40,7 @@ def loop(service, tmp_path):
     (tmp_path / "motd").write_text("new\n")
     found = msgspec.structs.replace(found, spec=spec, mode=Mode.CONTINUOUS, desired_state=MANIFEST)
     service.on(ShowLoop, LoopDetail(loop=found, process=None, open_prompts=[], last=None))
+    service.on(GetRevision, lambda request: revision(found, request.n))
     service.on(GetRevisionFile, SentFile(path=motd, content="old\n"))
     return found
 
@@ -70,7 +71,6 @@ def test_without_a_manifest_the_stored_files_stay_and_nothing_is_read(service, c
     after = msgspec.structs.replace(loop.spec, interval=5.0)
     now = msgspec.structs.replace(loop, revision=2, taken_revision=1, spec=after)
     service.on(UpdateLoop, now)
-    service.on(GetRevision, lambda request: revision(loop if request.n == 1 else now, request.n))
     status, out, _ = ctl("update", "web", "--interval", "5", "--reason", "late")
     assert (status, out) == (
         0,
@@ -141,3 +141,29 @@ def test_the_difference_as_json(service, ctl, loop):
     assert found["based_on"] == 1
     assert found["command"] == "ftl2ctl update web --max-iterations 3 --based-on 1"
     assert found["settings"] == [{"name": "max_iterations", "before": loop.spec.max_iterations, "after": 3}]
+
+
+def test_limits_that_were_raised_since_the_revision_are_shown(service, ctl, loop):
+    """They are kept by an update, and become part of the new revision."""
+    current = msgspec.structs.replace(loop, spec=msgspec.structs.replace(loop.spec, max_iterations=50))
+    service.on(ShowLoop, LoopDetail(loop=current, process=None, open_prompts=[], last=None))
+    service.on(PreviewUpdate, prepared)
+    shown = "interval: 60 → 5\nmax iterations: 10 → 50 (raised since that revision)\n"
+    assert shown in ctl("update", "web", "--preview", "--interval", "5")[1]
+    service.on(
+        UpdateLoop, lambda request: msgspec.structs.replace(current, revision=2, taken_revision=2, spec=request.spec)
+    )
+    assert ctl("update", "web", "--interval", "5")[1] == f"{shown}web: revision 2 (was 1), runs now\n"
+
+
+def test_the_last_line_has_what_really_happens_next(service, ctl, loop):
+    now = msgspec.structs.replace(loop, revision=2, taken_revision=2)
+    service.on(UpdateLoop, now)
+    queued = Queued(place=3, taken=1, places=1)
+    detail = LoopDetail(loop=loop, process=None, open_prompts=[], last=None)
+    for found, line in (
+        (msgspec.structs.replace(detail, draining=True), "runs after the next start of the service"),
+        (msgspec.structs.replace(detail, queued=queued), "runs when a place is free"),
+    ):
+        service.on(ShowLoop, found)
+        assert ctl("update", "web", "--interval", "5")[1].splitlines()[-1] == f"web: revision 2 (was 1), {line}"
