@@ -80,3 +80,4 @@ def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
     session.print(revisions.difference_lines(revisions.change(session, before, now)))
     detail = session.call(ShowLoop(loop=str(now.id)))
     session.print(revisions.changed_line(now, before.revision, queued=detail.queued, draining=detail.draining))
+    session.print(revisions.earlier_lines(before))

@@ -31,7 +31,14 @@ def put_in_force(
     loop_rows.change_loop(
         tx, loop.id, revision=n, spec=spec, desired_state=spec.desired_state, mode=spec.mode, updated_at=tx.now
     )
-    fact = LoopUpdated(revision=n, was=loop.revision, restores=restores, reason=reason)
+    fact = LoopUpdated(
+        revision=n,
+        was=loop.revision,
+        restores=restores,
+        reason=reason,
+        state=loop.state,
+        state_reason=loop.reason,
+    )
     tx.emit(fact, subject=loop_subject(loop.id))
     loop = loop_rows.get_loop(tx, loop.id)
     if loop.state in RETRYABLE:

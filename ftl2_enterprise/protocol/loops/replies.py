@@ -78,6 +78,15 @@ class LoopLine(Wire, frozen=True):
     model_wait: ModelWait | None = None
     frozen_by: str | None = None
     """The id of the freeze that holds it; it continues when that ends."""
+    revision: int = 1
+    """As of `Loop`."""
+    taken_revision: int = 1
+    """As of `Loop`."""
+
+    @property
+    def is_superseded(self) -> bool:
+        """As of `Loop`."""
+        return self.revision != self.taken_revision
 
 
 class LoopPage(Wire, frozen=True):

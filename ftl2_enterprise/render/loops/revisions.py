@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftl2_enterprise.core.untrusted import visible
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
 from ftl2_enterprise.protocol.loops.revision_changes import changed_files, changed_settings
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, ListRevisions
 from ftl2_enterprise.render.loops.diffs import diff_lines
+from ftl2_enterprise.render.loops.standing import standing
 from ftl2_enterprise.render.table import Column, cell, table
-from ftl2_enterprise.render.text import Line, Role, ago, line, one_line, person, value_text
+from ftl2_enterprise.render.text import Line, Role, ago, line, one_line, person, value_text, with_commands
 from ftl2_enterprise.render.view import ViewContent
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 LARGEST_COMPARED = 1 << 20
 """Characters of a text that is compared line by line; of a larger one only the size is shown."""
 LIMIT = 50
+SHOWN_CHANGED = 3
+"""Settings and files of a revision in the list."""
 COLUMNS = (
     Column("REVISION", right=True),
     Column("WHEN"),
@@ -57,7 +61,9 @@ def _lines(reader: ViewReader, page: RevisionPage) -> list[Line]:
 
 
 def _changed(one: RevisionLine) -> str:
-    what = ", ".join(name_of(name) for name in one.changed)
+    what = ", ".join(name_of(name) for name in one.changed[:SHOWN_CHANGED])
+    if len(one.changed) > SHOWN_CHANGED:
+        what += f" and {len(one.changed) - SHOWN_CHANGED} more"
     if one.restores is not None:
         what = f"as revision {one.restores}" + (f": {what}" if what else "")
     return what or "-"
@@ -65,7 +71,9 @@ def _changed(one: RevisionLine) -> str:
 
 def name_of(setting: str) -> str:
     """A field of the specification, or a path, as people are shown it."""
-    return "text" if setting == TEXT else setting if setting.startswith("/") else setting.replace("_", " ")
+    return (
+        "text" if setting == TEXT else _file_name(setting) if setting.startswith("/") else setting.replace("_", " ")
+    )
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -184,12 +192,26 @@ def setting_changes(before: LoopSpec, after: LoopSpec) -> list[SettingChange]:
 def _diff(before: str, after: str, path: str, names: tuple[str, str]) -> str:
     if max(len(before), len(after)) > LARGEST_COMPARED:
         return ""
-    named = [f"{path or 'text'} ({name})" for name in names]
-    found = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), fromfile=named[0], tofile=named[1], lineterm=""
-    )
-    # Nothing is found if lines end differently, as in CR LF, or if the last one has no end.
-    return "\n".join(found) or f"--- {named[0]}\n+++ {named[1]}\n only the ends of lines differ"
+    named = [f"{_file_name(path) or 'text'} ({name})" for name in names]
+    found = difflib.unified_diff(_split(before), _split(after), fromfile=named[0], tofile=named[1], lineterm="")
+    return "\n".join(found) or f"--- {named[0]}\n+++ {named[1]}\n only the end of the last line differs"
+
+
+def _split(text: str) -> list[str]:
+    """The lines. Only a line feed ends one: what else Python splits at would forge lines of the difference."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _file_name(path: str) -> str:
+    """The path; in quotes if it has characters that are not shown as they are, such as an end of a line."""
+    if path.isprintable() and not set(path) & set('"\\'):
+        return path
+    escaped = [f"\\{one}" if one in '"\\' else one if one.isprintable() else _escaped(one) for one in path]
+    return f'"{"".join(escaped)}"'
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def difference_lines(found: Difference) -> list[Line]:
@@ -198,8 +220,10 @@ def difference_lines(found: Difference) -> list[Line]:
         return [line("no difference")]
     shown: list[Line] = []
     for one in found.texts:
-        what = one.path or "the text"
-        shown += diff_lines(one.diff, indent=0) if one.diff else [line(one_line(what), " differs: too large")]
+        what = _file_name(one.path) or "the text"
+        shown += (
+            diff_lines(visible(one.diff), indent=0) if one.diff else [line(one_line(what), " differs: too large")]
+        )
     shown += [_setting_line(one) for one in found.settings]
     return [*shown, *(_setting_line(one, " (raised since that revision)") for one in found.raised)]
 
@@ -225,6 +249,16 @@ def preview_lines(found: UpdatePreview) -> list[Line]:
         return shown
     based = line((f"nothing was changed; based on revision {found.based_on}", Role.FAINT))
     return [*shown, based, line(("update it: ", Role.FAINT), (found.command, Role.COMMAND))]
+
+
+def earlier_lines(before: Loop) -> list[Line]:
+    """Why the loop had failed, was blocked or did not converge: the loop does not have that reason any more."""
+    if before.reason is None or before.state not in _WITH_REASON or before.frozen_by is not None:
+        return []
+    return [line((f"before: {standing(before).word}: ", Role.FAINT), *with_commands(before.reason), indent=2)]
+
+
+_WITH_REASON = {LoopState.FAILED, LoopState.BLOCKED, LoopState.RESTING}
 
 
 def changed_line(loop: Loop, was: int, *, queued: Queued | None = None, draining: bool = False) -> Line:

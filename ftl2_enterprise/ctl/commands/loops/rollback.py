@@ -9,6 +9,7 @@ from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
 from ftl2_enterprise.ctl.loops.revision_values import BASED_ON, REASON, number_of, reason_of, show_change
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, RollbackLoop, ShowLoop
+from ftl2_enterprise.render.text import quoted
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -20,7 +21,8 @@ def run(session: CtlSession, given: GivenValues) -> int:
     loop = session.call(ShowLoop(loop=given.text("loop"))).loop
     if loop.revision == 1 and not given.has("revision"):
         raise conflict(
-            f"cannot roll back {loop.name}: it has one revision only", f"see `{session.command('revisions LOOP')}`"
+            f"cannot roll back {loop.name}: it has one revision only",
+            f"see `{session.command(f'revisions {quoted(loop.name)}')}`",
         )
     to = number_of(given, "revision", loop.revision - 1)
     based_on = number_of(given, "based-on", loop.revision)

@@ -128,10 +128,15 @@ COMMAND = Command(
         Option("preview", "Show what would change, and change nothing."),
         BASED_ON,
         REASON,
-        options.MODE,
-        options.INTERVAL,
-        options.inventory("the one in force"),
-        *options.OF_SERVED_LOOPS,
+        *(
+            msgspec.structs.replace(option, default="")
+            for option in (
+                options.MODE,
+                options.INTERVAL,
+                options.inventory("the one in force"),
+                *options.OF_SERVED_LOOPS,
+            )
+        ),
     ),
     details=(
         "What is not given stays as it is, and so do the files that were sent with it. A manifest that is given is "

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ftl2_enterprise.core.problem import conflict
-from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Revision
+from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, Revision
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, Queued
 from ftl2_enterprise.protocol.loops.sent_files import SentFile
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, PreviewUpdate, ShowLoop, UpdateLoop
@@ -167,3 +167,11 @@ def test_the_last_line_has_what_really_happens_next(service, ctl, loop):
     ):
         service.on(ShowLoop, found)
         assert ctl("update", "web", "--interval", "5")[1].splitlines()[-1] == f"web: revision 2 (was 1), {line}"
+
+
+def test_the_reason_of_a_failure_is_shown_before_it_is_dropped(service, ctl, loop):
+    failed = msgspec.structs.replace(loop, state=LoopState.FAILED, outcome=Outcome.FAILED, reason="no such host")
+    service.on(ShowLoop, LoopDetail(loop=failed, process=None, open_prompts=[], last=None))
+    service.on(UpdateLoop, msgspec.structs.replace(loop, state=LoopState.PENDING, revision=2, taken_revision=2))
+    out = ctl("update", "web", "--interval", "5")[1]
+    assert out.endswith("web: revision 2 (was 1), runs now\n  before: failed: no such host\n")
