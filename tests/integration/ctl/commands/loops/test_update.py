@@ -123,6 +123,8 @@ def test_an_update_can_name_the_revision_that_it_is_based_on(service, ctl):
         (["--reason", "x" * 2001], "cannot take 2001 characters for --reason"),
         (["-f", "/nowhere.yaml"], "cannot read /nowhere.yaml: there is no such file"),
         (["--mode", "single", "--interval", "5"], "cannot use --interval: the loop runs once"),
+        (["--label", "a=b", "--unset", "label"], "cannot give --label together with --unset label"),
+        (["--unset", "name"], "name"),
     ],
 )
 @pytest.mark.usefixtures("loop")
@@ -175,3 +177,21 @@ def test_the_reason_of_a_failure_is_shown_before_it_is_dropped(service, ctl, loo
     service.on(UpdateLoop, msgspec.structs.replace(loop, state=LoopState.PENDING, revision=2, taken_revision=2))
     out = ctl("update", "web", "--interval", "5")[1]
     assert out.endswith("web: revision 2 (was 1), runs now\n  before: failed: no such host\n")
+
+
+def test_settings_can_be_removed_with_the_files_that_belong_to_them(service, ctl, loop, tmp_path):
+    policy, hosts = str(tmp_path / "policy.yaml"), str(tmp_path / "hosts")
+    spec = msgspec.structs.replace(
+        loop.spec,
+        policy=policy,
+        inventory=hosts,
+        labels={"tier": "a"},
+        files={**loop.spec.files, policy: "1", hosts: "2"},
+    )
+    found = msgspec.structs.replace(loop, spec=spec)
+    service.on(ShowLoop, LoopDetail(loop=found, process=None, open_prompts=[], last=None))
+    service.on(PreviewUpdate, spec)
+    assert ctl("update", "web", "--preview", "--unset", "policy", "--unset", "label")[0] == 0
+    asked = service.asked_for(PreviewUpdate)[0]
+    assert (asked.spec.policy, asked.spec.labels, asked.spec.inventory) == (None, {}, hosts)
+    assert (asked.files, asked.keeps) == ([], [hosts, str(tmp_path / "motd")])
