@@ -78,6 +78,11 @@ def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
         session.document(now)
         return
     session.print(revisions.difference_lines(revisions.change(session, before, now)))
+    show_taken(session, before, now)
+
+
+def show_taken(session: CtlSession, before: Loop, now: Loop) -> None:
+    """Show when the loop takes up its new revision."""
     detail = session.call(ShowLoop(loop=str(now.id)))
     session.print(revisions.changed_line(now, before.revision, queued=detail.queued, draining=detail.draining))
     session.print(revisions.earlier_lines(before))
