@@ -17,6 +17,16 @@ def clean(text: str) -> str:
     return "".join(letter if letter == "\n" or _is_harmless(letter) else "\ufffd" for letter in text)
 
 
+def visible(text: str) -> str:
+    """The text with everything that could control a terminal in writing, as `^[`; line breaks and tabs stay."""
+    return "".join(one if one in "\n\t" or _is_harmless(one) else _written(one) for one in text)
+
+
+def _written(letter: str) -> str:
+    code = ord(letter)
+    return f"^{chr(code ^ 0x40)}" if code < 0x80 else f"<U+{code:04X}>"
+
+
 def escape_json(document: str) -> str:
     """A JSON document with an escape for every letter that could control a terminal; its value is the same.
 

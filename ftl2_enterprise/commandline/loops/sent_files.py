@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 
 POLICY_SUFFIXES = (".yml", ".yaml")
+VARIABLES = ("group_vars", "host_vars")
+"""Directories next to an inventory."""
 SOURCE_MODULES = ("copy", "template")
 
 
@@ -25,7 +27,7 @@ def files_of(spec: LoopSpec) -> list[SentFile]:
 
     Raises Problem for one that cannot be sent, and for more than can be.
     """
-    return files(spec.inventory, spec.policy, _sources(spec))
+    return files(spec.inventory, spec.policy, sources_of(spec))
 
 
 def files(inventory: str | None, policy: str | None = None, sources: Sequence[str] = ()) -> list[SentFile]:
@@ -45,6 +47,24 @@ def files(inventory: str | None, policy: str | None = None, sources: Sequence[st
     return found.files
 
 
+def kept_files(before: LoopSpec, *, text: bool, inventory: bool, policy: bool) -> list[str]:
+    """The paths of the files that are stored with a loop and stay, because what names them is not given again."""
+
+    def stays(path: str) -> bool:
+        if before.inventory is not None and _is_of_inventory(path, before.inventory):
+            return not inventory
+        if before.policy is not None and (path == before.policy or path.startswith(f"{before.policy}/")):
+            return not policy
+        return not text
+
+    return [path for path in sorted(before.files) if stays(path)]
+
+
+def _is_of_inventory(path: str, inventory: str) -> bool:
+    directory = os.path.dirname(inventory)  # noqa: PTH120
+    return path == inventory or path.startswith(tuple(f"{directory}/{name}/" for name in VARIABLES))
+
+
 class _Files:
     def __init__(self) -> None:
         self.files: list[SentFile] = []
@@ -55,7 +75,7 @@ class _Files:
         """Add an inventory, unless it is a program, with the variables of groups and hosts next to it."""
         if not _is_program(path) and self.add(path, "inventory"):
             directory = os.path.dirname(path)  # noqa: PTH120
-            for name in ("group_vars", "host_vars"):
+            for name in VARIABLES:
                 for file in _variables(os.path.join(directory, name)):  # noqa: PTH118
                     self.add(str(file), "variables", is_listed=True)
 
@@ -136,7 +156,7 @@ def _variables(directory: str) -> Iterator[Path]:
 # --- the sources of a manifest -----------------------------------------------------------------------------------
 
 
-def _sources(spec: LoopSpec) -> list[str]:
+def sources_of(spec: LoopSpec) -> list[str]:
     """The absolute paths of the files that a manifest names without a template. Others the service reads itself."""
     if spec.source is None or "src" not in spec.desired_state:
         return []

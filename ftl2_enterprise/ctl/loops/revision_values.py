@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.commandline.declaration import TEXT, Option
+from ftl2_enterprise.commandline.declaration import NUMBER, TEXT, Option
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.protocol.loops.verbs import ShowLoop
 from ftl2_enterprise.render.loops import revisions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.commandline.declaration import Command
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.ctl.session import CtlSession
     from ftl2_enterprise.protocol.loops.nouns import Loop
@@ -16,6 +21,39 @@ if TYPE_CHECKING:
 LONGEST_REASON = 2000
 HIGHEST = 2**63 - 1
 REASON = Option("reason", "Why, in your words; `revisions` shows it.", TEXT, value="TEXT")
+
+BASED_ON = Option(
+    "based-on", "Refuse if another revision than number N is in force by now.", NUMBER, value="N", at_least=1
+)
+
+
+def typed(command: Command, given: GivenValues, *, without: Sequence[str] = ()) -> str:
+    """The arguments and options as they can be typed again."""
+    words = [given.text(argument.name) for argument in command.arguments if given.has(argument.name)]
+    for option in command.options:
+        if not given.has(option.name) or option.name in without:
+            continue
+        if option.kind is None:
+            words.append(option.long)
+            continue
+        for value in given.many(option.name) if option.many else [given.values[option.name]]:
+            words += [option.long, _word(value)]
+    return " ".join(_quoted(word) for word in words)
+
+
+def _word(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _quoted(word: str) -> str:
+    """The word for a shell; control characters are escaped, so that they are not lost where it is shown."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = "".join(
+        one if one.isprintable() and one not in "\\'" else "".join(f"\\x{byte:02x}" for byte in one.encode())
+        for one in word
+    )
+    return f"$'{escaped}'"
 
 
 def reason_of(given: GivenValues) -> str | None:
@@ -39,6 +77,12 @@ def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
     if session.wants_json:
         session.document(now)
         return
-    found = revisions.between(session, str(now.id), before.revision, now.revision)
-    session.print(revisions.difference_lines(found))
-    session.print(revisions.changed_line(now, before.revision))
+    session.print(revisions.difference_lines(revisions.change(session, before, now)))
+    show_taken(session, before, now)
+
+
+def show_taken(session: CtlSession, before: Loop, now: Loop) -> None:
+    """Show when the loop takes up its new revision."""
+    detail = session.call(ShowLoop(loop=str(now.id)))
+    session.print(revisions.changed_line(now, before.revision, queued=detail.queued, draining=detail.draining))
+    session.print(revisions.earlier_lines(before))

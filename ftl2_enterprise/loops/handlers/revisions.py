@@ -25,6 +25,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     GetRevision,
     GetRevisionFile,
     ListRevisions,
+    PreviewUpdate,
     RollbackLoop,
     UpdateLoop,
 )
@@ -38,36 +39,63 @@ if TYPE_CHECKING:
 @unit
 def update_loop(tx: Tx, request: UpdateLoop) -> Loop:
     """Put another desired state in force. Raises Problem(conflict) if another revision than expected is in force."""
-    loop = _changeable(tx, request.loop, request.based_on, "update")
-    spec = msgspec.structs.replace(request.spec, name=loop.name)
+    loop = updatable(tx, request)
+    spec = _complete(loop, request.spec)
     if not changed_settings(loop.spec, spec) and not changed_files(loop.spec, spec):
         raise conflict(
             f"cannot update {loop.name}: nothing would change",
             f"`ftl2ctl update {shlex.quote(loop.name)} -f FILE` takes another manifest",
         )
+    base = revision_rows.get_revision(tx, loop.id, loop.revision)
+    loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason)
+    sent = {file.path: file.content for file in request.files}
+    loop_file_rows.add_files(tx, loop.id, revision_id, sent)
+    kept = {path for path in request.keeps if path in spec.files and path not in sent}
+    loop_file_rows.copy_files(tx, loop.id, base.id, revision_id, only=kept)
+    return loop
+
+
+def preview_update(tx: Tx, request: PreviewUpdate, children: Table, spec: LoopSpec) -> LoopSpec:
+    """The specification that the update would store. Raises Problem as `update_loop` does."""
+    del children
+    return _complete(updatable(tx, request), spec)
+
+
+def updatable(tx: Tx, request: UpdateLoop | PreviewUpdate) -> Loop:
+    """The loop, if its desired state can be changed now. Raises Problem: conflict or not_found."""
+    return _changeable(tx, request.loop, request.based_on, "update")
+
+
+def _complete(loop: Loop, spec: LoopSpec) -> LoopSpec:
+    """The new specification of the loop. Raises Problem(conflict) if it lacks a file that it needs."""
     if (lost := _lost_file(loop.spec, spec)) is not None:
         raise conflict(
             f"cannot update {loop.name}: it has the file {lost}, which was not sent",
             "update it as a user who may read the file, or change the text so that it does not need it",
         )
-    loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason)
-    loop_file_rows.add_files(tx, loop.id, revision_id, {file.path: file.content for file in request.files})
-    return loop
+    return msgspec.structs.replace(spec, name=loop.name)
 
 
 @unit
 def rollback_loop(tx: Tx, request: RollbackLoop) -> Loop:
     """Put the content of an earlier revision in force. Raises Problem as `update_loop` does, or not_found."""
-    loop = _changeable(tx, request.loop, request.based_on, "roll back")
-    found = _revision(tx, loop, request.to)
-    if request.to == loop.revision:
-        raise conflict(f"cannot roll back {loop.name}: the revision {request.to} is in force", _list(loop))
+    found = restorable(tx, request)
+    loop = loop_rows.get_loop(tx, request.loop)
     spec = msgspec.structs.replace(found.spec, name=loop.name)
     if not changed_settings(loop.spec, spec) and not changed_files(loop.spec, spec):
         raise conflict(f"cannot roll back {loop.name}: nothing would change", _list(loop))
     loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason, restores=request.to)
     loop_file_rows.copy_files(tx, loop.id, found.id, revision_id)
     return loop
+
+
+def restorable(tx: Tx, request: RollbackLoop) -> Revision:
+    """The earlier revision, if it can be put in force now. Raises Problem: conflict or not_found."""
+    loop = _changeable(tx, request.loop, request.based_on, "roll back")
+    found = _revision(tx, loop, request.to)
+    if request.to == loop.revision:
+        raise conflict(f"cannot roll back {loop.name}: the revision {request.to} is in force", _list(loop))
+    return found
 
 
 def list_revisions(tx: Tx, request: ListRevisions, children: Table) -> RevisionPage:
@@ -124,7 +152,8 @@ def get_revision_file(tx: Tx, request: GetRevisionFile, children: Table) -> Sent
 def _lost_file(before: LoopSpec, after: LoopSpec) -> str | None:
     """A stored file that the new revision would lack, although it needs the same files."""
     if any(
-        getattr(before, name) != getattr(after, name) for name in ("desired_state", "source", "inventory", "policy")
+        getattr(before, name) != getattr(after, name)
+        for name in ("desired_state", "source", "inventory", "policy", "decider")
     ):
         return None
     return next((path for path in sorted(before.files) if path not in after.files), None)
@@ -146,10 +175,14 @@ def _changeable(tx: Tx, ref: str, based_on: int, verb: str) -> Loop:
             f"cannot {verb} {loop.name}: the service does not run it",
             f"`ftl2ctl start {shlex.quote(loop.name)}` lets the service run it",
         )
-    if loop.revision != based_on:
+    if based_on > loop.revision:
+        raise conflict(f"cannot {verb} {loop.name}: it has no revision {based_on}", _list(loop))
+    if based_on < loop.revision:
+        by = revision_rows.get_revision(tx, loop.id, loop.revision).created_by
+        maker = f" by {by.partition(' (uid ')[0]}" if by else ""
         raise conflict(
-            f"cannot {verb} {loop.name}: its revision {loop.revision} is in force, and not {based_on}",
-            f"another user has changed it; {_list(loop)}",
+            f"cannot {verb} {loop.name}: revision {loop.revision}{maker} is newer than {based_on}",
+            f"see it with `ftl2ctl diff {shlex.quote(loop.name)} {based_on} {loop.revision}`",
         )
     return loop
 

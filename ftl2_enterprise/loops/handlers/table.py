@@ -28,6 +28,7 @@ type Read = Callable[..., Any]
 READS: dict[Verb, Read] = {
     verbs.ListLoops: query_handlers.list_loops,
     verbs.ShowLoop: query_handlers.show_loop,
+    verbs.PreviewUpdate: revision_handlers.preview_update,
     verbs.ListRevisions: revision_handlers.list_revisions,
     verbs.GetRevision: revision_handlers.get_revision,
     verbs.GetRevisionFile: revision_handlers.get_revision_file,
@@ -46,7 +47,7 @@ READS: dict[Verb, Read] = {
     verbs.ShowPolicy: policy_handlers.show_policy,
 }
 """Read-only handlers; they read the database and the table of children. Those of rules, policy, keys and names of
-hosts also read files.
+hosts, and previews, also read files.
 """
 
 WRITES: dict[Verb, Unit[..., Any]] = {

@@ -12,7 +12,7 @@ from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ftl2_enterprise.store.tx import Tx
 
@@ -35,9 +35,11 @@ def add_files(tx: Tx, loop_id: int, revision_id: int, contents: Mapping[str, str
         _INSERT.change(tx, row)
 
 
-def copy_files(tx: Tx, loop_id: int, revision_id: int, to: int) -> None:
-    """Give the revision `to` the files of the other one."""
+def copy_files(tx: Tx, loop_id: int, revision_id: int, to: int, *, only: Collection[str] | None = None) -> None:
+    """Give the revision `to` the files of the other one: all of them, or `only` those with these paths."""
     for path, digest in _OF_REVISION.rows(tx, {"of": revision_id}):
+        if only is not None and path not in only:
+            continue
         _INSERT.change(tx, {"loop_id": loop_id, "revision_id": to, "path": path, "content_digest": digest})
 
 

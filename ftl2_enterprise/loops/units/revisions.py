@@ -38,7 +38,14 @@ def put_in_force(
         left_out=[],
         updated_at=tx.now,
     )
-    fact = LoopUpdated(revision=n, was=loop.revision, restores=restores, reason=reason)
+    fact = LoopUpdated(
+        revision=n,
+        was=loop.revision,
+        restores=restores,
+        reason=reason,
+        state=loop.state,
+        state_reason=loop.reason,
+    )
     tx.emit(fact, subject=loop_subject(loop.id))
     loop = loop_rows.get_loop(tx, loop.id)
     if loop.state in RETRYABLE:

@@ -83,6 +83,15 @@ class LoopLine(Wire, frozen=True):
     """What it pauses for, while it runs."""
     left_out: list[str] = []
     """Steps that a person has left out, and that are not in place: if it is in sync, then with these exceptions."""
+    revision: int = 1
+    """As of `Loop`."""
+    taken_revision: int = 1
+    """As of `Loop`."""
+
+    @property
+    def is_superseded(self) -> bool:
+        """As of `Loop`."""
+        return self.revision != self.taken_revision
 
 
 class LoopPage(Wire, frozen=True):

@@ -28,12 +28,13 @@ from ftl2_enterprise.protocol.loops.replies import (
     RuleInfo,
     WholeText,
 )
-from ftl2_enterprise.protocol.loops.sent_files import SentFile, check_files
+from ftl2_enterprise.protocol.loops.sent_files import MOST_FILES, SentFile, check_files
 from ftl2_enterprise.protocol.loops.spec_limits import LONGEST_TEXT, check_spec
 from ftl2_enterprise.protocol.verb import Access, Reference, Request, RowId
 
 type Path = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 """An absolute path."""
+type StoredPaths = Annotated[list[Path], Meta(max_length=MOST_FILES)]
 type Port = Annotated[int, Meta(ge=1, le=65_535)]
 type PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -80,6 +81,8 @@ class UpdateLoop(Request[Loop], frozen=True, tag="loop.update"):
     reason: Annotated[str, Meta(max_length=2000)] | None = None
     files: list[SentFile] = []
     """As of `SubmitLoop`."""
+    keeps: StoredPaths = []
+    """Paths of files that are stored with that revision and stay as they are, if they are still needed."""
 
     def __post_init__(self) -> None:
         """Raises Problem(invalid) for a value outside its limits, here and in the service."""
@@ -285,6 +288,26 @@ class ShowLoop(Request[LoopDetail], frozen=True, tag="loop.show"):
     loop: Reference
 
 
+class PreviewUpdate(Request[LoopSpec], frozen=True, tag="loop.preview-update"):
+    """The specification that `UpdateLoop` with the same fields would store.
+
+    It is refused as the update would be, except that it may change nothing.
+    """
+
+    access: ClassVar[Access] = Access.OPERATE
+
+    loop: Reference
+    spec: LoopSpec
+    based_on: RowId
+    files: list[SentFile] = []
+    keeps: StoredPaths = []
+
+    def __post_init__(self) -> None:
+        """Raises Problem(invalid) for a value outside its limits, here and in the service."""
+        check_spec(self.spec)
+        check_files(self.files)
+
+
 class ListRevisions(Request[RevisionPage], frozen=True, tag="loop.revisions"):
     """The revisions of a loop's desired state, newest first."""
 
@@ -433,6 +456,7 @@ VERBS = (
     SubmitLoop,
     UpdateLoop,
     RollbackLoop,
+    PreviewUpdate,
     ListRevisions,
     GetRevision,
     GetRevisionFile,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         LoopFrozen,
         LoopRested,
         LoopStarted,
+        LoopUpdated,
         ModelOverran,
         ModelQueued,
         RuleFired,
@@ -61,6 +62,15 @@ def loop_rested(fact: LoopRested) -> list[Line]:
 def loop_frozen(fact: LoopFrozen) -> list[Line]:
     """Who ordered the freeze, since when, and why."""
     return [line(symbol("■", Role.BAD), (one_line(fact.reason), Role.BAD), "; held until it ends")]
+
+
+def loop_updated(fact: LoopUpdated) -> Line:
+    """Which revision is in force, and why."""
+    restores = f", as revision {fact.restores}" if fact.restores is not None else ""
+    reason = f": {one_line(fact.reason)}" if fact.reason else ""
+    return line(
+        symbol("↻", Role.ACCENT), (f"revision {fact.revision}", Role.ACCENT), f" (was {fact.was}{restores}){reason}"
+    )
 
 
 def iteration_observed(fact: IterationObserved) -> list[Line]:

@@ -177,11 +177,12 @@ def iteration_lines(
     else:
         word, role = ITERATION_WORDS[iteration.outcome]
     by = f"  by {one_line(iteration.decided_by)}" if iteration.decided_by else ""
+    revision = f"revision {iteration.revision}  " if iteration.revision > 1 else ""
     took = f"  {duration(seconds_between(iteration.started_at, iteration.ended_at))}" if iteration.ended_at else ""
     lines = [
         line(
             (f"iteration {iteration.n}", Role.STRONG),
-            (f"  run {iteration.run}  {moment(iteration.started_at)}  ", Role.FAINT),
+            (f"  run {iteration.run}  {revision}{moment(iteration.started_at)}  ", Role.FAINT),
             (word, role),
             (by + took, Role.FAINT),
         )

@@ -31,6 +31,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopFrozen,
     LoopRested,
     LoopStarted,
+    LoopUpdated,
     ModelAnswered,
     ModelAsked,
     ModelOverran,
@@ -119,6 +120,8 @@ class Narrator:
                 return fact_lines.loop_rested(fact)
             case LoopFrozen():
                 return fact_lines.loop_frozen(fact)
+            case LoopUpdated():
+                return [fact_lines.loop_updated(fact)]
             case IterationStarted():
                 return self._iteration_started(fact)
             case IterationObserved():

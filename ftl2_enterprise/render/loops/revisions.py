@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.protocol.loops.nouns import Loop, LoopState
+from ftl2_enterprise.core.untrusted import visible
+from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
 from ftl2_enterprise.protocol.loops.revision_changes import changed_files, changed_settings
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, ListRevisions
 from ftl2_enterprise.render.loops.diffs import diff_lines
+from ftl2_enterprise.render.loops.standing import standing
 from ftl2_enterprise.render.table import Column, cell, table
-from ftl2_enterprise.render.text import Line, Role, ago, line, one_line, person, value_text
+from ftl2_enterprise.render.text import Line, Role, ago, line, one_line, person, value_text, with_commands
 from ftl2_enterprise.render.view import ViewContent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
-    from ftl2_enterprise.protocol.loops.replies import RevisionLine, RevisionPage
+    from ftl2_enterprise.protocol.loops.replies import Queued, RevisionLine, RevisionPage
     from ftl2_enterprise.render.view import ViewReader
 
 LARGEST_COMPARED = 1 << 20
 """Characters of a text that is compared line by line; of a larger one only the size is shown."""
 LIMIT = 50
+SHOWN_CHANGED = 3
+"""Settings and files of a revision in the list."""
 COLUMNS = (
     Column("REVISION", right=True),
     Column("WHEN"),
@@ -57,7 +61,9 @@ def _lines(reader: ViewReader, page: RevisionPage) -> list[Line]:
 
 
 def _changed(one: RevisionLine) -> str:
-    what = ", ".join(name_of(name) for name in one.changed)
+    what = ", ".join(name_of(name) for name in one.changed[:SHOWN_CHANGED])
+    if len(one.changed) > SHOWN_CHANGED:
+        what += f" and {len(one.changed) - SHOWN_CHANGED} more"
     if one.restores is not None:
         what = f"as revision {one.restores}" + (f": {what}" if what else "")
     return what or "-"
@@ -65,7 +71,9 @@ def _changed(one: RevisionLine) -> str:
 
 def name_of(setting: str) -> str:
     """A field of the specification, or a path, as people are shown it."""
-    return "text" if setting == TEXT else setting if setting.startswith("/") else setting.replace("_", " ")
+    return (
+        "text" if setting == TEXT else _file_name(setting) if setting.startswith("/") else setting.replace("_", " ")
+    )
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -90,22 +98,58 @@ class Difference(msgspec.Struct, frozen=True):
 
     texts: list[FileChange]
     settings: list[SettingChange]
+    raised: list[SettingChange] = []
+    """Limits that were raised since, without another revision: from that of the revision to that in force."""
 
     @property
     def is_empty(self) -> bool:
         """Whether they are equal."""
-        return not self.texts and not self.settings
+        return not self.texts and not self.settings and not self.raised
 
 
-def between(reader: ViewReader, loop: str, before: int, after: int) -> Difference:
+class UpdatePreview(msgspec.Struct, frozen=True):
+    """What an update would change."""
+
+    based_on: int
+    """The revision that it was compared with."""
+    command: str
+    """Makes the update, unless another revision is in force by then."""
+    texts: list[FileChange]
+    settings: list[SettingChange]
+    raised: list[SettingChange] = []
+    """Limits that were raised since that revision, and stay."""
+
+
+def between(reader: ViewReader, loop: Loop, before: int, after: int) -> Difference:
     """The difference between two revisions of a loop."""
-    first, second = (reader.call(GetRevision(loop=loop, n=n)) for n in (before, after))
-
-    def content(n: int) -> Callable[[str], str]:
-        return lambda path: reader.call(GetRevisionFile(loop=loop, n=n, path=path)).content
-
+    of = str(loop.id)
+    first, second = (reader.call(GetRevision(loop=of, n=n)) for n in (before, after))
     names = f"revision {before}", f"revision {after}"
-    return difference(first.spec, second.spec, names, content(before), content(after))
+    found = difference(first.spec, second.spec, names, contents(reader, of, before), contents(reader, of, after))
+    if after != loop.revision:
+        return found
+    return msgspec.structs.replace(found, raised=setting_changes(second.spec, loop.spec))
+
+
+def change(reader: ViewReader, before: Loop, now: Loop) -> Difference:
+    """What the revision in force has changed for the loop, including limits that were raised before."""
+    of = str(now.id)
+    names = f"revision {before.revision}", f"revision {now.revision}"
+    old, new = (contents(reader, of, one.revision) for one in (before, now))
+    found = difference(before.spec, now.spec, names, old, new)
+    return msgspec.structs.replace(found, raised=raised(reader, before, now.spec))
+
+
+def raised(reader: ViewReader, loop: Loop, after: LoopSpec) -> list[SettingChange]:
+    """Limits of the loop that were raised since its revision was put in force, and that `after` has, too."""
+    stored = reader.call(GetRevision(loop=str(loop.id), n=loop.revision)).spec
+    changed = {one.name for one in setting_changes(loop.spec, after)}
+    return [one for one in setting_changes(stored, loop.spec) if one.name not in changed]
+
+
+def contents(reader: ViewReader, loop: str, n: int) -> Callable[[str], str]:
+    """Reads the files of a revision, by path."""
+    return lambda path: reader.call(GetRevisionFile(loop=loop, n=n, path=path)).content
 
 
 def difference(
@@ -129,29 +173,45 @@ def difference(
                 ),
             )
         )
-    return Difference(
-        texts=texts,
-        settings=[
-            SettingChange(
-                name=name,
-                before=msgspec.to_builtins(getattr(before, name)),
-                after=msgspec.to_builtins(getattr(after, name)),
-            )
-            for name in settings
-            if name != TEXT
-        ],
-    )
+    return Difference(texts=texts, settings=setting_changes(before, after))
+
+
+def setting_changes(before: LoopSpec, after: LoopSpec) -> list[SettingChange]:
+    """The settings that differ; the text is none."""
+    return [
+        SettingChange(
+            name=name,
+            before=msgspec.to_builtins(getattr(before, name)),
+            after=msgspec.to_builtins(getattr(after, name)),
+        )
+        for name in changed_settings(before, after)
+        if name != TEXT
+    ]
 
 
 def _diff(before: str, after: str, path: str, names: tuple[str, str]) -> str:
     if max(len(before), len(after)) > LARGEST_COMPARED:
         return ""
-    named = [f"{path or 'text'} ({name})" for name in names]
-    found = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), fromfile=named[0], tofile=named[1], lineterm=""
-    )
-    # Nothing is found if lines end differently, as in CR LF, or if the last one has no end.
-    return "\n".join(found) or f"--- {named[0]}\n+++ {named[1]}\n only the ends of lines differ"
+    named = [f"{_file_name(path) or 'text'} ({name})" for name in names]
+    found = difflib.unified_diff(_split(before), _split(after), fromfile=named[0], tofile=named[1], lineterm="")
+    return "\n".join(found) or f"--- {named[0]}\n+++ {named[1]}\n only the end of the last line differs"
+
+
+def _split(text: str) -> list[str]:
+    """The lines. Only a line feed ends one: what else Python splits at would forge lines of the difference."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _file_name(path: str) -> str:
+    """The path; in quotes if it has characters that are not shown as they are, such as an end of a line."""
+    if path.isprintable() and not set(path) & set('"\\'):
+        return path
+    escaped = [f"\\{one}" if one in '"\\' else one if one.isprintable() else _escaped(one) for one in path]
+    return f'"{"".join(escaped)}"'
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def difference_lines(found: Difference) -> list[Line]:
@@ -160,26 +220,64 @@ def difference_lines(found: Difference) -> list[Line]:
         return [line("no difference")]
     shown: list[Line] = []
     for one in found.texts:
-        what = one.path or "the text"
-        shown += diff_lines(one.diff, indent=0) if one.diff else [line(one_line(what), " differs: too large")]
-    for one in found.settings:
-        shown.append(
-            line(
-                (f"{name_of(one.name)}: ", Role.STRONG),
-                (one_line(value_text(one.before)), Role.BAD),
-                " → ",
-                (one_line(value_text(one.after)), Role.GOOD),
-            )
+        what = _file_name(one.path) or "the text"
+        shown += (
+            diff_lines(visible(one.diff), indent=0) if one.diff else [line(one_line(what), " differs: too large")]
         )
-    return shown
+    shown += [_setting_line(one) for one in found.settings]
+    return [*shown, *(_setting_line(one, " (raised since that revision)") for one in found.raised)]
 
 
-def changed_line(loop: Loop, was: int) -> Line:
+def _setting_line(one: SettingChange, note: str = "") -> Line:
+    return line(
+        (f"{name_of(one.name)}: ", Role.STRONG),
+        (_value(one.before), Role.BAD),
+        " → ",
+        (_value(one.after), Role.GOOD),
+        (note, Role.FAINT),
+    )
+
+
+def _value(value: Any) -> str:
+    return "none" if value in (None, "", [], {}) else one_line(value_text(value))
+
+
+def preview_lines(found: UpdatePreview) -> list[Line]:
+    """What an update would change, and the command for it."""
+    shown = difference_lines(Difference(texts=found.texts, settings=found.settings, raised=found.raised))
+    if not found.texts and not found.settings:
+        return shown
+    based = line((f"nothing was changed; based on revision {found.based_on}", Role.FAINT))
+    return [*shown, based, line(("update it: ", Role.FAINT), (found.command, Role.COMMAND))]
+
+
+def earlier_lines(before: Loop) -> list[Line]:
+    """Why the loop had failed, was blocked or did not converge: the loop does not have that reason any more."""
+    if before.reason is None or before.state not in _WITH_REASON or before.frozen_by is not None:
+        return []
+    return [line((f"before: {standing(before).word}: ", Role.FAINT), *with_commands(before.reason), indent=2)]
+
+
+_WITH_REASON = {LoopState.FAILED, LoopState.BLOCKED, LoopState.RESTING}
+
+
+def changed_line(loop: Loop, was: int, *, queued: Queued | None = None, draining: bool = False) -> Line:
     """That another revision is in force, and when it takes effect."""
-    if loop.state is LoopState.PAUSED and loop.desired != "run":
-        when = "stays paused"
-    elif loop.is_superseded:
-        when = "runs after the current step"
-    else:
-        when = "runs now"
+    when = _when(loop, is_queued=queued is not None, draining=draining)
     return line((one_line(loop.name), Role.STRONG), f": revision {loop.revision} (was {was}), {when}")
+
+
+def _when(loop: Loop, *, is_queued: bool, draining: bool) -> str:
+    if loop.desired in _HALTING:
+        halting = "stays paused" if loop.state is LoopState.PAUSED else f"is {_HALTING[loop.desired]}"
+        return f"{halting}; runs with it after `resume`"
+    if draining:
+        return "runs after the next start of the service"
+    if loop.is_superseded:
+        return "runs after the current step"
+    if is_queued:
+        return "runs when a place is free"
+    return "observes now; what a freeze holds waits for its end" if loop.frozen_by is not None else "runs now"
+
+
+_HALTING = {Desired.PAUSE: "pausing", Desired.STOP: "stopping"}

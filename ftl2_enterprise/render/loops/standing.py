@@ -151,6 +151,8 @@ def why(
     """
     if (first := _first(loop, queued, draining=draining)) is not None:
         return first
+    if loop.is_superseded and loop.state not in ENDED and loop.desired is Desired.RUN:
+        return f"takes up revision {loop.revision} after its current step"
     if loop.state is LoopState.RUNNING and (found := _wait_of(loop, model_wait)) is not None:
         return waiting(found)
     if loop.state is LoopState.RUNNING and loop.retry is not None:

@@ -124,6 +124,11 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
         yield Cause(text=loop.reason or "paused on request", command=f"resume {name}")
     elif loop.state not in ENDED and loop.desired is not Desired.RUN:
         yield Cause(text="it was asked to end, which it does after its current step", command=f"watch {name}")
+    if loop.is_superseded and loop.state not in ENDED:
+        yield Cause(
+            text=f"it has revision {loop.taken_revision}; it takes up {loop.revision} after its current step",
+            command=f"diff {name} {loop.taken_revision} {loop.revision}",
+        )
     if (found := detail.queued) is not None and loop.state not in ENDED:
         yield Cause(
             text=f"it is at position {found.place} in the queue for a process: {found.taken} of {found.places} "

@@ -78,8 +78,15 @@ def prepare(
 
     `files` were sent with it; the result has the digests of those that it needs. Raises Problem. It changes nothing.
     """
+    return prepare_text(spec, settings, None, in_service=in_service, files=files)[0]
+
+
+def prepare_text(
+    spec: LoopSpec, settings: Settings, text: str | None, *, in_service: bool, files: Sequence[SentFile]
+) -> tuple[LoopSpec, str | None]:
+    """As `prepare`; with a text of the person who requests it, without the secrets that are in it."""
     sent = loop_sources.sent(files)
-    decider, model = _choose(spec, settings), settings.section(ModelSettings)
+    decider, model = choose(spec, settings), settings.section(ModelSettings)
     prepared = msgspec.structs.replace(
         spec,
         decider=decider,
@@ -90,9 +97,7 @@ def prepare(
         model=spec.model or model.model or None,
         max_cost=spec.max_cost if spec.max_cost is not None else model.max_cost,
         max_tokens=spec.max_tokens if spec.max_tokens is not None else model.max_tokens,
-        observers=spec.observers
-        if spec.observers is not None
-        else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
+        observers=spec.observers if spec.observers is not None else default_observers(decider),
     )
     needs = read(prepared, settings, in_service=in_service, sources=sent)
     if prepared.inventory in sent.used:
@@ -107,15 +112,21 @@ def prepare(
         stricter = max(prepared.remediation, needs.decider.plan.remediation, key=order.index)
         labels = {**needs.decider.plan.labels, **prepared.labels}
         check_labels(labels)
-        return msgspec.structs.replace(prepared, remediation=stricter, labels=labels)
-    return prepared
+        prepared = msgspec.structs.replace(prepared, remediation=stricter, labels=labels)
+    return prepared, None if text is None else needs.redactor.text(text)
 
 
 def _absolute(path: str | None) -> str | None:
     return str(Path(path).expanduser().absolute()) if path else None
 
 
-def _choose(spec: LoopSpec, settings: Settings) -> str:
+def default_observers(decider: str) -> list[ObservationSpec]:
+    """What is observed for that decider, unless the specification has observations."""
+    return [] if decider == "manifest" else DEFAULT_OBSERVERS
+
+
+def choose(spec: LoopSpec, settings: Settings) -> str:
+    """The decider of the loop."""
     if spec.decider != "auto":
         return spec.decider
     # An invalid YAML file gets an error as a manifest: sentences for a model are not written in YAML files.
@@ -150,7 +161,7 @@ def read(
     policy = _policy(spec.policy, sources)
     site = _site(settings, in_service=in_service)
     bindings = parse_bindings(spec.secrets, in_service=in_service)
-    plan = _manifest(spec, sources) if spec.decider == "manifest" else None
+    plan = manifest(spec, sources) if spec.decider == "manifest" else None
     bindings = secrets.complete(bindings, plan.secrets if plan else {}, in_service=in_service)
     decider = _decider(spec, settings, plan, expand=inventory.expand, bindings=bindings)
     loop_rules.check(spec, settings)
@@ -214,7 +225,8 @@ def _check_names(manifest: ManifestPlan, inventory: Inventory) -> None:
             inventory.expand(target)
 
 
-def _manifest(spec: LoopSpec, sources: SourceFiles) -> ManifestPlan:
+def manifest(spec: LoopSpec, sources: SourceFiles) -> ManifestPlan:
+    """The plan of the manifest that is its text. Raises Problem."""
     source = Path(spec.source) if spec.source else None
     return load_text(
         spec.desired_state,

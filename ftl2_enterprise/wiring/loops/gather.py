@@ -9,6 +9,7 @@ import msgspec
 from ftl2_enterprise.loops.naming import check_name
 from ftl2_enterprise.loops.rules.files import RuleFile, find
 from ftl2_enterprise.protocol.loops.hosts import HostKeys, TargetMatch
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
 from ftl2_enterprise.protocol.loops.verbs import (
     CheckPolicy,
@@ -17,6 +18,8 @@ from ftl2_enterprise.protocol.loops.verbs import (
     FindHostKeys,
     FindTarget,
     ListRules,
+    PreviewUpdate,
+    RollbackLoop,
     ShowPolicy,
     ShowRule,
     SubmitLoop,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import Protocol
 
+    from ftl2_enterprise.protocol.loops.sent_files import SentFile
     from ftl2_enterprise.supervisor.control.dispatch import Gather, Prepare, Verb
     from ftl2_enterprise.supervisor.readers.messages import Reading
 
@@ -45,21 +49,25 @@ def prepares(read: ReadFiles) -> dict[Verb, Prepare]:
     async def submit(request: SubmitLoop) -> SubmitLoop:
         if request.spec.name:
             check_name(request.spec.name)
-        return await complete(request)
-
-    async def complete[Q: (SubmitLoop, UpdateLoop)](request: Q) -> Q:
         spec = await read(readings.SUBMIT, SubmitLoop(spec=request.spec, files=request.files))
-        files = [file for file in request.files if file.path in spec.files]
-        return msgspec.structs.replace(request, spec=spec, files=files)
+        return msgspec.structs.replace(request, spec=spec, files=needed(request.files, spec))
 
     async def update(request: UpdateLoop) -> UpdateLoop:
-        return await complete(request)
+        found = await read(readings.UPDATE, request)
+        files = needed(request.files, found.spec)
+        return msgspec.structs.replace(request, spec=found.spec, files=files, reason=found.reason)
 
-    return {SubmitLoop: submit, UpdateLoop: update}
+    async def rollback(request: RollbackLoop) -> RollbackLoop:
+        return msgspec.structs.replace(request, reason=(await read(readings.ROLLBACK, request)).reason)
+
+    def needed(files: list[SentFile], spec: LoopSpec) -> list[SentFile]:
+        return [file for file in files if file.path in spec.files]
+
+    return {SubmitLoop: submit, UpdateLoop: update, RollbackLoop: rollback}
 
 
 def gathers(read: ReadFiles) -> dict[Verb, Gather]:
-    """The functions that read files for the verbs of rules, of policy, and of keys and names of hosts."""
+    """The functions that read files for the verbs of rules, policy, keys and names of hosts, and for previews."""
 
     async def listed(request: ListRules) -> list[RuleFile]:
         return await read(readings.LIST_RULES, request)
@@ -88,7 +96,18 @@ def gathers(read: ReadFiles) -> dict[Verb, Gather]:
     async def target(request: FindTarget) -> TargetMatch:
         return await read(readings.FIND_TARGET, request)
 
+    async def previewed(request: PreviewUpdate) -> LoopSpec:
+        update = UpdateLoop(
+            loop=request.loop,
+            spec=request.spec,
+            based_on=request.based_on,
+            files=request.files,
+            keeps=request.keeps,
+        )
+        return (await read(readings.UPDATE, update)).spec
+
     return {
+        PreviewUpdate: previewed,
         ListRules: listed,
         ShowRule: shown,
         EnableRule: enabled,

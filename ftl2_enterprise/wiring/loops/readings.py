@@ -7,22 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core import child_startup
-from ftl2_enterprise.loops.handlers import rules as rule_handlers
+from ftl2_enterprise.core.source_files import SentFiles
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.loops.handlers import revisions as revision_handlers, rules as rule_handlers
+from ftl2_enterprise.loops.rows import loop_files, revisions as revision_rows
 from ftl2_enterprise.loops.rules.files import RuleFile, rule_files
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.hosts import HostKeys, TargetMatch
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
+from ftl2_enterprise.protocol.loops.sent_files import SentFile, check_files
 from ftl2_enterprise.protocol.loops.verbs import (
     CheckPolicy,
     FindHostKeys,
     FindTarget,
     ListRules,
+    RollbackLoop,
     ShowPolicy,
     SubmitLoop,
+    UpdateLoop,
 )
 from ftl2_enterprise.supervisor.readers.messages import Reading
 from ftl2_enterprise.wiring.loops import build, host_names, host_trust, policy_check, rules as loop_rules
+from ftl2_enterprise.wiring.loops.derived_values import without_derived
 from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_enterprise.wiring.warmed_store import open_warmed
 
@@ -49,6 +56,40 @@ def _database(settings: Settings) -> Generator[Tx]:
 
 def _submit(request: SubmitLoop, argument: str) -> LoopSpec:
     return build.prepare(request.spec, _settings(argument), in_service=True, files=request.files)
+
+
+class PreparedChange(Wire, frozen=True):
+    """A change of a desired state that was validated."""
+
+    spec: LoopSpec
+    reason: str | None
+    """As it is stored."""
+
+
+def _update(request: UpdateLoop, argument: str) -> PreparedChange:
+    settings = _settings(argument)
+    with _database(settings) as tx:
+        loop = revision_handlers.updatable(tx, request)
+        stored = loop_files.get_files(tx, revision_rows.get_revision(tx, loop.id, loop.revision).id)
+    sent = {file.path for file in request.files}
+    kept = [SentFile(path=path, content=stored[path]) for path in request.keeps if path in stored.keys() - sent]
+    spec = without_derived(request.spec, loop.spec, settings, SentFiles(stored))
+    return _prepared(spec, [*request.files, *kept], request.reason, settings)
+
+
+def _rollback(request: RollbackLoop, argument: str) -> PreparedChange:
+    settings = _settings(argument)
+    with _database(settings) as tx:
+        revision = revision_handlers.restorable(tx, request)
+        stored = loop_files.get_files(tx, revision.id)
+    files = [SentFile(path=path, content=content) for path, content in stored.items()]
+    return _prepared(revision.spec, files, request.reason, settings)
+
+
+def _prepared(spec: LoopSpec, files: list[SentFile], reason: str | None, settings: Settings) -> PreparedChange:
+    check_files(files)
+    spec, reason = build.prepare_text(spec, settings, reason, in_service=True, files=files)
+    return PreparedChange(spec=spec, reason=reason)
 
 
 def _check_policy(request: CheckPolicy, argument: str) -> list[list[PolicyAnswer]]:
@@ -88,7 +129,7 @@ def _named(**paths: str | None) -> str:
     return " and ".join(filter(None, (", ".join(found[:-1]), *found[-1:])))
 
 
-def _files_of_loop(request: SubmitLoop) -> str:
+def _files_of_loop(request: SubmitLoop | UpdateLoop) -> str:
     spec = request.spec
     named = _named(inventory=spec.inventory, policy=spec.policy, rules_directory=spec.rules_dir)
     desired = f"the desired state {spec.source}" if spec.source else "the desired state"
@@ -101,6 +142,14 @@ def _files_of_policy(request: CheckPolicy) -> str:
 
 
 SUBMIT = Reading(name="loops.submit", takes=SubmitLoop, gives=LoopSpec, work=_submit, names=_files_of_loop)
+UPDATE = Reading(name="loops.update", takes=UpdateLoop, gives=PreparedChange, work=_update, names=_files_of_loop)
+ROLLBACK = Reading(
+    name="loops.rollback",
+    takes=RollbackLoop,
+    gives=PreparedChange,
+    work=_rollback,
+    names=lambda request: f"the revision {request.to} of {request.loop}",
+)
 CHECK_POLICY = Reading(
     name="loops.check-policy",
     takes=CheckPolicy,
@@ -136,4 +185,4 @@ FIND_TARGET = Reading(
     work=_find_target,
     names=lambda _: "the inventories of loops",
 )
-READINGS = (SUBMIT, CHECK_POLICY, SHOW_POLICY, FIND_HOST_KEYS, LIST_RULES, FIND_TARGET)
+READINGS = (SUBMIT, UPDATE, ROLLBACK, CHECK_POLICY, SHOW_POLICY, FIND_HOST_KEYS, LIST_RULES, FIND_TARGET)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.sent_files import SentFile
     from ftl2_enterprise.store.tx import Tx
 
+REFERENCE = "{{ secrets.NAME }} in a template"
 WHERE = "put it where the service reads it itself and does not store it, such as below /etc/ftl2-enterprise"
 
 
@@ -40,8 +41,8 @@ def digests(files: Sequence[SentFile], used: set[str], redactor: Redactor) -> Ma
     for file in files:
         if file.path in used:
             if redactor.text(file.content) != file.content:
-                what = f"cannot store the file {file.path}: it contains the value of a bound secret"
-                raise invalid(what, "refer to the secret instead of writing it")
+                what = f"cannot store the file {file.path}: it contains a secret, or what appears to be one"
+                raise invalid(what, f"bind it under `secrets:` in the manifest, and write {REFERENCE}; or {WHERE}")
             found[file.path] = hashlib.sha256(file.content.encode()).hexdigest()
     return found
 

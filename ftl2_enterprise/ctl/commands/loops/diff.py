@@ -21,7 +21,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
     loop = session.call(ShowLoop(loop=given.text("loop"))).loop
     after = number_of(given, "to", loop.revision)
     before = number_of(given, "from", max(1, loop.revision - 1))
-    found = revisions.between(session, str(loop.id), before, after)
+    found = revisions.between(session, loop, before, after)
     session.reply(found, lambda: revisions.difference_lines(found))
     return 0 if found.is_empty else 1
 

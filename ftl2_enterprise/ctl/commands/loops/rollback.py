@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, Example
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
-from ftl2_enterprise.ctl.loops.revision_values import REASON, number_of, reason_of, show_change
+from ftl2_enterprise.ctl.loops.revision_values import BASED_ON, REASON, number_of, reason_of, show_change
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, RollbackLoop, ShowLoop
+from ftl2_enterprise.render.text import quoted
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -20,10 +21,12 @@ def run(session: CtlSession, given: GivenValues) -> int:
     loop = session.call(ShowLoop(loop=given.text("loop"))).loop
     if loop.revision == 1 and not given.has("revision"):
         raise conflict(
-            f"cannot roll back {loop.name}: it has one revision only", f"see `{session.command('revisions LOOP')}`"
+            f"cannot roll back {loop.name}: it has one revision only",
+            f"see `{session.command(f'revisions {quoted(loop.name)}')}`",
         )
     to = number_of(given, "revision", loop.revision - 1)
-    now = session.call(RollbackLoop(loop=str(loop.id), to=to, based_on=loop.revision, reason=reason_of(given)))
+    based_on = number_of(given, "based-on", loop.revision)
+    now = session.call(RollbackLoop(loop=str(loop.id), to=to, based_on=based_on, reason=reason_of(given)))
     show_change(session, loop, now)
     return 0
 
@@ -34,6 +37,6 @@ COMMAND = Command(
     run=run,
     verbs=(RollbackLoop, ShowLoop, GetRevision, GetRevisionFile),
     arguments=(LOOP, Argument("revision", NUMBER, "Number of the revision; by default the previous.", optional=True)),
-    options=(REASON,),
+    options=(BASED_ON, REASON),
     examples=(Example("rollback web"), Example("rollback web 3 --reason 'the port was wrong'")),
 )

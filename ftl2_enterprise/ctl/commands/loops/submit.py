@@ -10,10 +10,17 @@ from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.commandline.loops.desired_state import read_desired_state
 from ftl2_enterprise.commandline.loops.sent_files import files_of
 from ftl2_enterprise.commandline.loops.spec import spec_of
-from ftl2_enterprise.core.problem import Problem, invalid
+from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS
 from ftl2_enterprise.ctl.loops.control import WAIT
-from ftl2_enterprise.protocol.loops.verbs import ShowLoop, SubmitLoop
+from ftl2_enterprise.protocol.loops.verbs import (
+    GetRevision,
+    GetRevisionFile,
+    PreviewUpdate,
+    ShowLoop,
+    SubmitLoop,
+    UpdateLoop,
+)
 from ftl2_enterprise.protocol.service.verbs import GetSettings
 from ftl2_enterprise.render.loops.standing import standing, state_line
 from ftl2_enterprise.render.text import Line, Role, line, one_line, quoted
@@ -38,10 +45,51 @@ def run(session: CtlSession, given: GivenValues) -> int:
         spec=spec, paused=given.has("paused"), priority=given.number("priority", 0), files=files_of(spec)
     )
     if given.has("wait"):
-        return _and_follow(session, request)
-    loop = session.call(request)
+        return _and_follow(session, given, request)
+    try:
+        loop = session.call(request)
+    except Problem as problem:
+        return _offer_update(session, given, request, problem)[1]
     session.reply(loop, lambda: _lines(session, given, loop))
     return 0
+
+
+def _offer_update(
+    session: CtlSession, given: GivenValues, request: SubmitLoop, refused: Problem
+) -> tuple[Loop | None, int]:
+    """Ask whether to update the loop that has the name; returns the updated loop, and the exit status.
+
+    Raises `refused` if no question helps: there is no terminal, or the loop would not change.
+    """
+    name = request.spec.name
+    asks = (
+        refused.code is Code.CONFLICT and name and not session.wants_json and not _CREATED_ONLY & given.values.keys()
+    )
+    if not asks or (asker := session.asker) is None:
+        raise refused
+    from ftl2_enterprise.ctl.loops import revision_values, updates  # noqa: PLC0415 - few submits ask
+    from ftl2_enterprise.render.loops import revisions  # noqa: PLC0415
+
+    loop = session.call(ShowLoop(loop=name)).loop
+    if loop.name != name:
+        raise refused
+    update = updates.update_of(given, loop, desired=(request.spec.desired_state, request.spec.source))
+    found = updates.difference_of(session, loop, update)
+    if found.is_empty:
+        raise refused
+    session.print(revisions.difference_lines(found))
+    # The service may end while the user thinks about it.
+    session.close()
+    if not asker.confirms(f"a loop {one_line(name)} exists; update it (options that are not given stay)?"):
+        session.print(line("nothing was changed"))
+        return None, 1
+    now = session.call(update)
+    revision_values.show_taken(session, loop, now)
+    return now, 0
+
+
+_CREATED_ONLY = {"paused", "dry-run", "run-checks", "priority"}
+"""Options that an update does not have."""
 
 
 def _lines(session: CtlSession, given: GivenValues, loop: Loop) -> list[Line]:
@@ -70,12 +118,16 @@ def _other_lines(session: CtlSession, given: GivenValues, loop: Loop) -> list[Li
     ]
 
 
-def _and_follow(session: CtlSession, request: SubmitLoop) -> int:
+def _and_follow(session: CtlSession, given: GivenValues, request: SubmitLoop) -> int:
     from ftl2_enterprise.ctl import event_stream  # noqa: PLC0415 - most calls do not wait
     from ftl2_enterprise.ctl.loops import follow  # noqa: PLC0415
 
     after = event_stream.cursor(session)
-    loop = session.call(request)
+    try:
+        loop = session.call(request)
+    except Problem as problem:
+        updated, status = _offer_update(session, given, request, problem)
+        return status if updated is None else follow.follow(session, updated, after=after)
     if not session.wants_json:
         session.print(state_line(loop, session.now()))
     return follow.follow(session, loop, after=after)
@@ -85,7 +137,7 @@ COMMAND = Command(
     summary="Submit a desired state; the service runs it as a loop in its own process.",
     group=LOOPS,
     run=run,
-    verbs=(SubmitLoop, GetSettings, ShowLoop),
+    verbs=(SubmitLoop, GetSettings, ShowLoop, PreviewUpdate, UpdateLoop, GetRevision, GetRevisionFile),
     arguments=(options.DESIRED_STATE,),
     options=(
         options.FILE,
@@ -110,7 +162,8 @@ COMMAND = Command(
     details=(
         "The desired state, the inventory, the policy and the files that a manifest names are read here, as the user "
         "who submits them, and stored with the loop. The service reads rules, programs that print an inventory, and "
-        "files below /etc/ftl2-enterprise itself."
+        "files below /etc/ftl2-enterprise itself. If a loop with the name exists and has another desired state, a "
+        "terminal shows the difference and asks whether to update it."
     ),
     examples=(
         Example("submit -f site.yaml", "a manifest"),

@@ -97,6 +97,10 @@ class LoopUpdated(Fact, frozen=True, tag="loop.updated"):
     """The earlier revision whose content it has, if it was made by a rollback."""
     reason: str | None = None
     """In the words of the person who made it."""
+    state: LoopState | None = None
+    """The state of the loop before."""
+    state_reason: str | None = None
+    """The reason for that state, such as why the loop had failed."""
 
 
 class LoopRetried(Fact, frozen=True, tag="loop.retried"):

@@ -136,9 +136,13 @@ def shown(detail: LoopDetail, *done: Any) -> dict[Any, Any]:
     }
 
 
+SUPERSEDED = msgspec.structs.replace(
+    DETAIL, loop=loop(revision=3, taken_revision=2), last=iteration(state=IterationState.EXECUTING, revision=2)
+)
 LOOP_VIEW = [
     Scenario("a running loop", of_loop, shown(DETAIL, *ACTIONS), has_colour=True, has_json=True),
     Scenario("a waiting loop", of_loop, shown(WAITING)),
+    Scenario("a revision follows", of_loop, shown(SUPERSEDED)),
     Scenario(
         "a loop that waits for an approval",
         of_loop,

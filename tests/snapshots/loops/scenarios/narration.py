@@ -26,6 +26,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopFrozen,
     LoopRested,
     LoopStarted,
+    LoopUpdated,
     ModelAnswered,
     ModelAsked,
     ModelOverran,
@@ -141,6 +142,7 @@ REPAIR = events_of(
     (IterationEnded, {"n": 14, "outcome": IterationOutcome.FAILED, "error": "1 action failed"}),
     (LoopConverged, {"iterations": 2, "changed": 1, "by": "manifest"}),
     (LoopFrozen, {"freeze": "5f3a0c11", "reason": "frozen by ann since 2026-01-01 00:00:00Z: incident 4711"}),
+    (LoopUpdated, {"revision": 3, "was": 2, "restores": 1, "reason": "the port was wrong"}),
     (LoopRested, {"outcome": Outcome.NOT_CONVERGED, "delay": 600.0, "failures": 2, "reason": "1 action failed"}),
 )
 ASKING = events_of(

@@ -128,6 +128,7 @@ WHY_VIEW = [
         next_run_at=ago(7100),
     ),
     plain("paused", state=LoopState.PAUSED, desired=Desired.PAUSE, reason="paused on request"),
+    plain("a revision follows", process=PROCESS, revision=3, taken_revision=2),
     plain("pausing", desired=Desired.PAUSE, process=PROCESS),
     plain("queued in a stopping service", state=LoopState.PENDING, queued=QUEUED, draining=True),
     plain("waiting for its model", process=PROCESS, model_wait=waits(WaitReason.PLACES, places=4)),

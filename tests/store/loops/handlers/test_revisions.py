@@ -95,6 +95,27 @@ def test_a_stored_file_that_was_not_sent_is_not_lost(db: Store) -> None:
     assert do(db, UpdateLoop(loop="web", spec=changed, based_on=1)).revision == 2
 
 
+def test_a_stored_file_that_is_kept_stays(db: Store) -> None:
+    loop = submitted(db)
+    changed = msgspec.structs.replace(loop.spec, interval=5.0)
+    now = do(db, UpdateLoop(loop="web", spec=changed, based_on=1, keeps=[FILE, "/srv/other"]))
+    assert now.spec.files == {FILE: "1"}
+    assert read(db, GetRevisionFile(loop="web", n=2, path=FILE)).content == "one"
+
+
+def test_a_change_that_is_based_on_an_earlier_revision_is_refused_and_names_who_made_the_newer_one(db: Store) -> None:
+    loop = submitted(db)
+    do(db, update(loop, interval=5.0), actor="bob (uid 1000, pid 7)")
+    for verb, request in (
+        ("update", update(loop, based_on=1)),
+        ("roll back", RollbackLoop(loop="web", to=1, based_on=1)),
+    ):
+        with pytest.raises(Problem) as refused:
+            do(db, request)
+        assert refused.value.message == f"cannot {verb} web: revision 2 by bob is newer than 1"
+        assert refused.value.hint == "see it with `ftl2ctl diff web 1 2`"
+
+
 def test_the_list_has_pages(db: Store) -> None:
     loop = submitted(db)
     for interval in (5.0, 6.0):
@@ -109,7 +130,7 @@ def test_the_list_has_pages(db: Store) -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (lambda loop: update(loop, based_on=7), "its revision 1 is in force, and not 7"),
+        (lambda loop: update(loop, based_on=7), "cannot update web: it has no revision 7"),
         (lambda loop: UpdateLoop(loop="web", spec=loop.spec, based_on=1), "nothing would change"),
         (lambda loop: RollbackLoop(loop="web", to=9, based_on=1), "cannot find the revision 9 of web"),
         (lambda loop: RollbackLoop(loop="web", to=1, based_on=1), "the revision 1 is in force"),

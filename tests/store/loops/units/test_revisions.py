@@ -26,8 +26,9 @@ from ftl2_enterprise.loops.units import (
     revisions as revision_units,
     runs as run_units,
 )
+from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
-from ftl2_enterprise.protocol.loops.facts import LoopCompleted
+from ftl2_enterprise.protocol.loops.facts import LoopCompleted, LoopUpdated
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Condition,
@@ -39,6 +40,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Outcome,
     PromptState,
 )
+from ftl2_enterprise.store.events import list_events
 from tests.store.loops.handlers.test_loops import loop_in
 from tests.support.data.database import acting_loop, ask, begun_iteration, propose, request_approval
 
@@ -196,3 +198,13 @@ def test_a_question_that_was_open_is_asked_again(db: Store, mode: Mode) -> None:
             iteration = loop_rows.open_iteration(tx, loop.id)
             assert iteration is not None
             run_units.end_iteration(tx, iteration, generation, IterationOutcome.ACTED)
+
+
+def test_the_reason_of_a_failure_stays_in_the_event(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, LoopState.FAILED)
+        loop_rows.change_loop(tx, loop.id, reason="no such host")
+        assert update(tx, loop_rows.get_loop(tx, loop.id)).reason is None
+        fact = next(fact_of(one) for one in list_events(tx, after=0, limit=100) if one.kind == "loop.updated")
+        assert isinstance(fact, LoopUpdated)
+        assert (fact.state, fact.state_reason) == (LoopState.FAILED, "no such host")

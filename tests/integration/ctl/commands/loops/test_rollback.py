@@ -16,20 +16,28 @@ def revision(n, **values):
     return Revision(id=n, loop_id=1, n=n, created_at=1, created_by=None, reason=None, restores=None, spec=spec)
 
 
-def in_force(service, n):
+def in_force(service, n, **values):
     loop = builders.loop("web", state=LoopState.RESTING, revision=n, taken_revision=n)
+    loop = msgspec.structs.replace(loop, spec=msgspec.structs.replace(loop.spec, **values))
     service.on(ShowLoop, LoopDetail(loop=loop, process=None, open_prompts=[], last=None))
     return loop
 
 
 def test_the_previous_revision_is_the_default(service, ctl):
-    loop = in_force(service, 3)
-    service.on(RollbackLoop, msgspec.structs.replace(loop, revision=4, taken_revision=4))
+    in_force(service, 3, interval=5.0)
+    service.on(RollbackLoop, builders.loop("web", state=LoopState.RESTING, revision=4, taken_revision=4))
     service.on(GetRevision, lambda request: revision(request.n, interval={3: 5.0, 4: 60.0}[request.n]))
     status, out, _ = ctl("rollback", "web")
     assert (status, out) == (0, "interval: 5 → 60\nweb: revision 4 (was 3), runs now\n")
     asked = service.asked_for(RollbackLoop)[0]
     assert (asked.to, asked.based_on) == (2, 3)
+
+
+def test_limits_that_were_raised_since_and_are_lost_are_shown(service, ctl):
+    in_force(service, 2, max_iterations=50)
+    service.on(RollbackLoop, builders.loop("web", state=LoopState.RESTING, revision=3, taken_revision=3))
+    service.on(GetRevision, lambda request: revision(request.n))
+    assert ctl("rollback", "web", "1")[1] == "max iterations: 50 → 10\nweb: revision 3 (was 2), runs now\n"
 
 
 @pytest.mark.parametrize(("words", "message"), [([], "it has one revision only"), (["0"], "cannot take 0")])
