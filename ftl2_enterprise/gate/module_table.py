@@ -98,6 +98,9 @@ class Module:
     """Booleans among the parameters above and below that matter only when they are true."""
     words: tuple[str, ...] = ()
     """Further parameters that a program receives as an argument, as it does names of services and packages."""
+    volatile: tuple[str, ...] = ()
+    """Fields of what it reports, at any depth, that change although nothing was done: an approval does not depend on
+    them."""
     not_observing: tuple[str, ...] = ()
     """Parameters with which it cannot observe: they write, or execute a program of the caller's choice."""
 
@@ -464,14 +467,15 @@ _OTHER = (
 OBSERVATIONS = (
     Module(name="unit", kind=_C.SERVICES, observing=_O.READING, services=_w("name")),
     Module(name="units", kind=_C.SERVICES, observing=_O.READING),
-    Module(name="journal", kind=_C.OTHER, observing=_O.READING, services=_w("unit")),
+    Module(name="journal", kind=_C.OTHER, observing=_O.READING, services=_w("unit"), volatile=_w("entries")),
     Module(name="sockets", kind=_C.NETWORK, observing=_O.READING, reads=_w("path")),
-    Module(name="processes", kind=_C.OTHER, observing=_O.READING, users=_w("user")),
+    Module(name="processes", kind=_C.OTHER, observing=_O.READING, users=_w("user"), volatile=_w("memory state")),
     Module(name="packages", kind=_C.PACKAGES, observing=_O.READING, packages=_w("name"), lists=_w("name")),
     Module(name="path", kind=_C.FILES, observing=_O.READING, reads=_w("path")),
     Module(name="paths", kind=_C.FILES, observing=_O.READING, reads=_w("paths sha256"), lists=_w("paths sha256")),
-    Module(name="http", kind=_C.NETWORK, observing=_O.READING, urls=_w("url")),
-    Module(name="system", kind=_C.OTHER, observing=_O.READING),
+    Module(name="http", kind=_C.NETWORK, observing=_O.READING, urls=_w("url"), volatile=_w("headers")),
+    Module(name="system", kind=_C.OTHER, observing=_O.READING,
+           volatile=_w("load uptime available swap_free used used_percent")),
 )  # fmt: skip
 """The built-in observations: this program has them on each host."""
 

@@ -189,6 +189,7 @@ class ObservationResult:
     result: Mapping[str, Any]
     """The module's complete result with stdout, stderr and rc, never truncated."""
     error: str | None = None
+    module: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from ftl2_enterprise.gate.approvals import (
     shortest_expiry,
     why_void,
 )
+from ftl2_enterprise.gate.modules import find
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine import execute, foresee
 from ftl2_enterprise.loops.engine.context import Held
@@ -63,7 +64,7 @@ TIMING = frozenset({"start", "end", "delta"})
 ACCESS_TIMES = frozenset({"atime", "access_time"})
 """Fields that change because a file is read."""
 BACKGROUND = frozenset({"uptime", "df -h /", "free -m"})
-"""Commands of the default observers, whose output is another one each time."""
+"""Commands whose output is another one each time."""
 HOSTS_NAMED = 3
 
 
@@ -81,9 +82,9 @@ class ApprovedDecision:
 
 
 def digest_of_observations(engine: LoopContext, seen: Sequence[ObservationResult]) -> str:
-    """The digest of what was observed, without what describes the call only, and without the text of secrets."""
+    """The digest of what was observed, without what changes although nothing was done, and without secrets."""
     form = sorted(
-        encode([one.name, one.host, one.success, _stable(engine.redactor.value(dict(one.result)))])
+        encode([one.name, one.host, one.success, _stable(engine.redactor.value(dict(one.result)), one.module)])
         for one in seen
         if _command(one.result) not in BACKGROUND
     )
@@ -95,17 +96,19 @@ def _command(result: Mapping[str, Any]) -> str:
     return " ".join(map(str, cast("list[Any]", command))) if isinstance(command, list) else str(command or "")
 
 
-def _stable(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _without_access_times(value) for key, value in result.items() if key not in TIMING}
+def _stable(result: Mapping[str, Any], module: str) -> dict[str, Any]:
+    known = find(module)
+    volatile = ACCESS_TIMES | frozenset(known.volatile if known is not None else ())
+    return {key: _without(value, volatile) for key, value in result.items() if key not in TIMING | volatile}
 
 
-def _without_access_times(value: Any) -> Any:
+def _without(value: Any, names: frozenset[str]) -> Any:
     match value:
         case dict():
             fields = cast("dict[str, Any]", value)
-            return {key: _without_access_times(one) for key, one in fields.items() if key not in ACCESS_TIMES}
+            return {key: _without(one, names) for key, one in fields.items() if key not in names}
         case list():
-            return [_without_access_times(one) for one in cast("list[Any]", value)]
+            return [_without(one, names) for one in cast("list[Any]", value)]
         case _:
             return value
 

@@ -141,6 +141,7 @@ def _seen(row: Observation, whole: str) -> ObservationResult:
         success=row.state is ObservationState.SUCCEEDED,
         result=msgspec.json.decode(whole or "{}", type=dict[str, Any]),
         error=row.error,
+        module=row.module,
     )
 
 
@@ -279,7 +280,14 @@ async def _run(
     fresh = [
         (
             planned.row.origin,
-            ObservationResult(name=planned.row.name, host=planned.row.host, success=False, result={}, error=refused),
+            ObservationResult(
+                name=planned.row.name,
+                host=planned.row.host,
+                success=False,
+                result={},
+                error=refused,
+                module=planned.row.module,
+            ),
         )
         for _, planned in begun
         if (refused := planned.row.refused) is not None
@@ -291,7 +299,7 @@ async def _run(
         result = shared[_key(made)]
         plain = msgspec.json.decode(encode(result_of(result) | _fence(made, result)), type=dict[str, Any])
         seen = ObservationResult(
-            name=one.name, host=one.host, success=result.success, result=plain, error=result.error
+            name=one.name, host=one.host, success=result.success, result=plain, error=result.error, module=one.module
         )
         fresh.append((one.origin, seen))
         done.append(
