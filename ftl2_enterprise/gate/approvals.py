@@ -27,6 +27,8 @@ ROUNDS = 100_000
 EXPIRES = 86_400.0
 """Seconds in which people may agree, if neither a rule nor the settings have another value."""
 
+OBSERVATIONS_CHANGED = "the observations changed since it was asked"
+
 
 class ApproverAccess(StrEnum):
     """The least access to the service that a person needs in order to agree."""
@@ -125,7 +127,7 @@ def is_complete(
 def why_void(terms: ApprovalTerms, *, effects: str, observations: str) -> str | None:
     """What changed since it was asked, as one sentence; None if nothing did."""
     if not is_same(observations, terms.observations):
-        return "the observations changed since it was asked"
+        return OBSERVATIONS_CHANGED
     if not is_same(effects, terms.effects):
         return "the actions, their hosts, their secrets or where their paths lead changed since it was asked"
     return None

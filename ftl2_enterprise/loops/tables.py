@@ -292,6 +292,7 @@ prompts = Table(
     Column("answered_at", Integer, nullable=True),
     Column("kind", Word(PromptKind), nullable=False, server_default=text("'question'")),
     Column("secret", Flag, nullable=False, server_default=text("0")),
+    Column("withdrawn", Words, nullable=True),
     known("prompts", "state", PROMPT.states),
     known("prompts", "kind", PromptKind),
     flag("prompts", "secret"),

@@ -103,7 +103,8 @@ MAX_ITERATIONS = Option(
 )
 MAX_ASK_DELAY = Option(
     "max-ask-delay",
-    "Ask a person after this many consecutive iterations with failures; 0: never.",
+    "Ask a person after this many consecutive iterations with failures; 0: never. A loop that is not continuous asks "
+    "at the latest before its last iteration.",
     NUMBER,
     at_least=ASK_DELAY.at_least,
     at_most=ASK_DELAY.at_most,

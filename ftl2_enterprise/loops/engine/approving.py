@@ -14,6 +14,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.core.sentences import SEPARATOR, without_repeats
 from ftl2_enterprise.gate.approvals import (
+    OBSERVATIONS_CHANGED,
     binding,
     digest_of,
     distinct,
@@ -24,9 +25,8 @@ from ftl2_enterprise.gate.approvals import (
 )
 from ftl2_enterprise.gate.modules import find
 from ftl2_enterprise.loops import approval_terms
-from ftl2_enterprise.loops.engine import execute, foresee
+from ftl2_enterprise.loops.engine import execute, foresee, observation_changes, observe
 from ftl2_enterprise.loops.engine.context import Held
-from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.rows import (
@@ -84,7 +84,9 @@ class ApprovedDecision:
 def digest_of_observations(engine: LoopContext, seen: Sequence[ObservationResult]) -> str:
     """The digest of what was observed, without what changes although nothing was done, and without secrets."""
     form = sorted(
-        encode([one.name, one.host, one.success, _stable(engine.redactor.value(dict(one.result)), one.module)])
+        observe.encode(
+            [one.name, one.host, one.success, _stable(engine.redactor.value(dict(one.result)), one.module)]
+        )
         for one in seen
         if _command(one.result) not in BACKGROUND
     )
@@ -336,6 +338,8 @@ async def use(
         or _why_others_needed(terms, judged)
         or is_complete(terms, votes, now=engine.clock.now(), effects=effects, observations=observations)
     )
+    if why == OBSERVATIONS_CHANGED and (different := _what_changed(engine, request, seen)) is not None:
+        why = f"{why}: {different}"
     if why is None:
         why = await _why_other_content(engine, judged, request)
         if engine.stop.now.is_set():
@@ -368,6 +372,25 @@ async def use(
             return ApprovedDecision(decision=decision, by=by, judged=judged, ids=ids)
     engine.journal.commit(approval_units.end, request.id, reason=why)
     return why
+
+
+def _what_changed(engine: LoopContext, request: ApprovalRequest, seen: Sequence[ObservationResult]) -> str | None:
+    """Which observations differ from those of the iteration that asked; None if that cannot be determined."""
+    try:
+        before = engine.journal.read(observe.stored_view, request.iteration_id).seen
+    except (LookupError, msgspec.MsgspecError):
+        # Its results are not stored any more, or not as this program writes them.
+        return None
+    found = observation_changes.difference(_comparable(engine, before), _comparable(engine, seen))
+    return None if found is None else engine.redactor.text(found)
+
+
+def _comparable(engine: LoopContext, seen: Sequence[ObservationResult]) -> observation_changes.Observed:
+    return {
+        (one.name, one.host): {"success": one.success, **_stable(engine.redactor.value(dict(one.result)), one.module)}
+        for one in seen
+        if _command(one.result) not in BACKGROUND
+    }
 
 
 def _why_others_needed(terms: ApprovalTerms, judged: Sequence[JudgedAction]) -> str | None:

@@ -30,7 +30,7 @@ from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
 )
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision, ObservationSpec
-from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Loop
+from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Loop, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.loops.secrets import Secret
     from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest
+    from ftl2_enterprise.protocol.loops.nouns import LoopSpec
     from ftl2_enterprise.store.tx import Tx
 
 INSISTED = "engine:go-on:"
@@ -188,9 +189,19 @@ def situation(
             matched_rules=[rule.name for rule in judged.matches],
             unjudged_rules=judged.unjudged,
             unknown=action_rows.get_unknown_actions(tx, loop.id, since_iteration_n=iteration.n - engine.limits.past),
-            must_ask=0 < engine.spec.max_ask_delay <= loop.failed_iterations,
+            must_ask=0 < ask_delay(engine.spec) <= loop.failed_iterations,
             dry_run=engine.spec.dry_run,
         )
+
+
+def ask_delay(spec: LoopSpec) -> int:
+    """The failed iterations in a row after which a person is asked; 0: never.
+
+    A run of another mode than continuous is the only one, so it asks early enough for an iteration after the answer.
+    """
+    if spec.max_ask_delay == 0 or spec.mode is Mode.CONTINUOUS:
+        return spec.max_ask_delay
+    return max(1, min(spec.max_ask_delay, spec.max_iterations - 2))
 
 
 async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:

@@ -145,6 +145,11 @@ def _seen(row: Observation, whole: str) -> ObservationResult:
     )
 
 
+def stored_view(tx: Tx, iteration_id: int) -> ObservedState:
+    """What an iteration has observed. Raises LookupError if the database does not have a result."""
+    return _view([(row.origin, _seen(row, whole)) for row, whole in stored_observations(tx, iteration_id)])
+
+
 def stored_observations(tx: Tx, iteration_id: int) -> list[tuple[Observation, str]]:
     """The observations of an iteration with their whole results."""
     rows = observation_rows.get_observations(tx, iteration_id)

@@ -127,6 +127,11 @@ def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
     return _close(tx, prompt_id, PromptEvent.DISMISSED, {})
 
 
+def withdraw_prompt(tx: Tx, prompt_id: int, why: str) -> Prompt:
+    """Close a prompt whose iteration has ended without its answer. Raises Problem(conflict) when it is closed."""
+    return _close(tx, prompt_id, PromptEvent.DISMISSED, {"withdrawn": why})
+
+
 def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
     """One prompt. Raises Problem(not_found)."""
     found = _find(tx, prompt_id)
@@ -239,7 +244,7 @@ def _closed(prompt: Prompt, event: PromptEvent, *, unattended: bool) -> PromptFa
         case PromptEvent.EXPIRED:
             return PromptExpired(iteration_id=prompt.iteration_id, prompt_id=prompt.id, unattended=unattended)
         case PromptEvent.DISMISSED:
-            return PromptDismissed(iteration_id=prompt.iteration_id, prompt_id=prompt.id)
+            return PromptDismissed(iteration_id=prompt.iteration_id, prompt_id=prompt.id, withdrawn=prompt.withdrawn)
 
 
 def newest_prompts(tx: Tx, loop_id: int | None, *, settled: bool, limit: int) -> list[Prompt]:

@@ -8,7 +8,12 @@ import msgspec
 
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, PAUSABLE
-from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, processes as process_rows
+from ftl2_enterprise.loops.rows import (
+    approvals as approval_rows,
+    loops as loop_rows,
+    processes as process_rows,
+    revisions as revision_rows,
+)
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units, runs as run_units
 from ftl2_enterprise.protocol.loops.facts import (
     LoopCancelled,
@@ -84,8 +89,9 @@ def supersede(tx: Tx, loop: Loop) -> Loop:
     """
     if not loop.is_superseded:
         return loop
-    close_iteration(tx, loop, IterationOutcome.INTERRUPTED, reason=run_units.SUPERSEDED)
-    approval_rows.withdraw(tx, loop.id, run_units.SUPERSEDED)
+    reason = _superseded(tx, loop)
+    close_iteration(tx, loop, IterationOutcome.INTERRUPTED, reason=reason)
+    approval_rows.withdraw(tx, loop.id, reason)
     values: dict[str, Any] = {
         "taken_revision": loop.revision, "condition": Condition.UNKNOWN, "check": None, "audited_at": None,
         "next_observations": [], "failures": 0, "failed_iterations": 0, "rule_streak": 0, "updated_at": tx.now,
@@ -96,6 +102,13 @@ def supersede(tx: Tx, loop: Loop) -> Loop:
     if loop.state in {LoopState.RUNNING, LoopState.WAITING}:
         pause(tx, loop, reason=run_units.SUPERSEDED)
     return loop_rows.get_loop(tx, loop.id)
+
+
+def _superseded(tx: Tx, loop: Loop) -> str:
+    """Who changed the desired state, and to which revision: the first one after that of the loop's iterations."""
+    revision = revision_rows.get_revision(tx, loop.id, loop.taken_revision + 1)
+    by = f" by {revision.created_by.partition(' (uid ')[0]}" if revision.created_by else ""
+    return f"{run_units.SUPERSEDED}{by} (revision {revision.n})"
 
 
 def cancel(tx: Tx, loop: Loop) -> None:

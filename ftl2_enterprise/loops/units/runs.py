@@ -240,7 +240,7 @@ def give_up(
                 tx, iteration, action_units.DoneAction(id=action.id, event=ActionEvent.SKIPPED, error=reason)
             )
     for prompt in prompt_rows.get_prompts(tx, iteration.loop_id, state=PromptState.OPEN):
-        prompt_rows.dismiss_prompt(tx, prompt.id)
+        prompt_rows.withdraw_prompt(tx, prompt.id, reason)
     end_iteration(tx, iteration, generation, outcome, error=reason)
 
 

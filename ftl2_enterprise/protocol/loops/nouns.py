@@ -436,6 +436,9 @@ class Prompt(Wire, frozen=True):
     kind: PromptKind = PromptKind.QUESTION
     secret: bool = False
     """Whether the answer is a secret: it is not in the database, and `answer` is a mask."""
+    withdrawn: str | None = None
+    """Why it was closed although no person dismissed it, such as a change of the desired state; its state is then
+    `dismissed`."""
 
 
 class ModelCall(Wire, frozen=True):

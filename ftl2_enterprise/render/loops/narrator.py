@@ -192,7 +192,7 @@ class Narrator:
             case PromptExpired():
                 return self._prompt_expired(fact.prompt_id, unattended=fact.unattended)
             case PromptDismissed():
-                return self._prompt_dismissed(fact.prompt_id)
+                return self._prompt_dismissed(fact.prompt_id, fact.withdrawn)
             case StateChanged() | StatePreviewed():
                 what = "recorded" if isinstance(fact, StateChanged) else "would record"
                 text = f"{what}: {fact.op.replace('_', ' ')} {one_line(fact.name)}"
@@ -238,7 +238,7 @@ class Narrator:
             case PromptState.EXPIRED:
                 return self._prompt_expired(fact.prompt_id)
             case _:
-                return self._prompt_dismissed(fact.prompt_id)
+                return self._prompt_dismissed(fact.prompt_id, prompt.withdrawn)
 
     # --- iterations ------------------------------------------------------------------------------------------------
 
@@ -423,6 +423,7 @@ class Narrator:
         )
         return [line(symbol("!", Role.WARNING), (what, Role.WARNING), indent=INDENT)]
 
-    def _prompt_dismissed(self, prompt_id: int) -> list[Line]:
+    def _prompt_dismissed(self, prompt_id: int, withdrawn: str | None) -> list[Line]:
         self._settled.add(prompt_id)
-        return [line(("the prompt was dismissed", Role.FAINT), indent=INDENT)]
+        what = f"withdrawn: {one_line(withdrawn, 200)}" if withdrawn else "dismissed"
+        return [line((f"the prompt was {what}", Role.FAINT), indent=INDENT)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.answers import BY_DEFAULT
-from ftl2_enterprise.protocol.loops.approvals import APPROVE, ApprovalState
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECTED_BY, ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptKind, PromptState
 from ftl2_enterprise.render.loops.approvals import consent
 from ftl2_enterprise.render.text import Line, Role, line, one_line, person, symbol
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail, ApprovalRecord, ShownRequest, ShownVote
 
 _DISMISSED = f"{BY_DEFAULT}, dismissed"
+WITHDRAWN = "withdrawn"
 _GOOD = {"answered", "approved", "used"}
 
 
@@ -28,6 +29,8 @@ def state_word(prompt: Prompt, approval: ApprovalState | None, now: Instant) -> 
 
 
 def _ended(prompt: Prompt, approval: ApprovalState | None) -> str:
+    if prompt.withdrawn is not None:
+        return WITHDRAWN
     if prompt.state is not PromptState.ANSWERED:
         return str(prompt.state)
     if prompt.kind is PromptKind.APPROVAL:
@@ -46,8 +49,11 @@ def _word_of(answered_by: str | None) -> str:
 def ending(prompt: Prompt, request: ShownRequest | ApprovalRecord | None, votes: Sequence[ShownVote] = ()) -> str:
     """How a prompt that is not open ended, by whom, and why."""
     word = _ended(prompt, request.state if request is not None else None)
+    reason = prompt.withdrawn or (request.reason if request is not None else None) or ""
     if prompt.kind is PromptKind.APPROVAL:
-        return _ending_of_approval(prompt, word, (request.reason if request is not None else None) or "", votes)
+        return _ending_of_approval(prompt, word, reason, votes)
+    if prompt.withdrawn is not None:
+        return f"{word}: {one_line(reason, 400)}"
     return f"{word} without an answer" if prompt.answer is None else _with_answer(prompt.answer, prompt.answered_by)
 
 
@@ -73,11 +79,22 @@ def _ending_of_approval(prompt: Prompt, word: str, reason: str, votes: Sequence[
             return f"used: {consent(votes, person(prompt.answered_by))}"
         case "rejected":
             return one_line(reason or f"rejected by {person(prompt.answered_by)}", 400)
+        case PromptState.DISMISSED:
+            why = ""  # the reason repeats the word
         case _:
-            pass
-    why = f": {one_line(reason, 400)}" if reason else ""
-    given = f"; it was {consent(votes)}" if any(vote.approved for vote in votes) else ""
-    return f"{word}{why}{given}"
+            why = f": {one_line(reason, 400)}" if reason else ""
+    return f"{word}{why}{_decided_before(votes, reason)}"
+
+
+def _decided_before(votes: Sequence[ShownVote], reason: str) -> str:
+    """What people had decided about a request that ended in another way."""
+    against = next((vote for vote in votes if not vote.approved), None)
+    if against is None:
+        return f"; it was {consent(votes)}" if any(vote.approved for vote in votes) else ""
+    if reason.startswith(REJECTED_BY):
+        return ""
+    why = f" ({one_line(against.reason, 200)})" if against.reason else ""
+    return f"; it was {REJECTED_BY}{one_line(against.name, 80)}{why}"
 
 
 def ending_line(prompt: Prompt, approval: ApprovalDetail | None = None) -> Line:

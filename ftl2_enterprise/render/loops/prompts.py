@@ -188,13 +188,12 @@ def _ending(one: PromptLine) -> str:
     """How it ended, without the state, which has its own column; of a question that a person answered, the answer."""
     prompt, approval = one.prompt, one.approval
     word = state_word(prompt, _approval_state(one), prompt.asked_at)
-    if approval is None and (prompt.answer is None or word == PromptState.ANSWERED):
-        return prompt.answer or "-"
     if prompt.state is PromptState.OPEN:
         return "-"
-    if approval is None:
-        return ending(prompt, None)
-    return ending(prompt, approval.request, approval.votes).removeprefix(f"{word}: ")
+    if approval is not None:
+        return ending(prompt, approval.request, approval.votes).removeprefix(f"{word}: ")
+    has_all = word == PromptState.ANSWERED or (prompt.answer is None and prompt.withdrawn is None)
+    return (prompt.answer or "-") if has_all else ending(prompt, None).removeprefix(f"{word}: ")
 
 
 def open_prompt_lines(reader: ViewReader, prompts: Sequence[PromptLine], *, most: int = 5) -> list[Line]:

@@ -62,6 +62,9 @@ class PromptExpired(PromptFact, frozen=True, tag="prompt.expired"):
 
 
 class PromptDismissed(PromptFact, frozen=True, tag="prompt.dismissed"):
-    """A prompt without a default was dismissed; nothing counts as its answer."""
+    """A prompt without a default was dismissed, or any was withdrawn; nothing counts as its answer."""
 
     wakes: ClassVar[bool] = True
+
+    withdrawn: str | None = None
+    """Why it was withdrawn, such as a change of the desired state; null if a person dismissed it."""

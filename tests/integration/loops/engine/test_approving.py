@@ -225,7 +225,7 @@ async def test_an_approval_that_is_void_is_asked_again_with_what_changed(tmp_pat
         with b.database.read() as tx:
             prompt = approval_rows.latest(tx, b.loop_id)
         assert prompt is not None
-        changed = "the observations changed since it was asked"
+        changed = "the observations changed since it was asked: state on localhost is different"
         assert f"asked again: {changed}" in b.data("prompt.asked")[-1]["context"]
         assert [one.get("again") for one in b.data("approval.requested")] == [None, changed]
         approve(b)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from ftl2_enterprise.loops.engine.decide import ask_delay
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec, StateOp
@@ -14,8 +17,10 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     IterationOutcome,
     LoopState,
+    Mode,
     Outcome,
 )
+from tests.support.data.database import spec
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 
 if TYPE_CHECKING:
@@ -209,6 +214,24 @@ async def test_too_many_failures_in_a_row_make_it_ask(tmp_path):
     assert len(modules.ran("bad")) == 2
     assert "2 iterations in a row" in people.asked[0].question
     assert loop.outcome is Outcome.BLOCKED
+
+
+@pytest.mark.parametrize("delay", [2, 3, 4, 10])
+async def test_a_limit_of_failures_that_the_iterations_do_not_reach_asks_before_the_last_one(tmp_path, delay):
+    modules = ScriptedModules()
+    modules.handlers["bad"] = lambda call: failed("exit 1", rc=1)
+    people, values = ScriptedPeople(["continue"]), {"max_ask_delay": delay, "max_iterations": 4}
+    with bench(tmp_path, ScriptedDecider(act("bad")), modules=modules, people=people, **values) as b:
+        await b.run()
+    assert "2 iterations in a row" in people.asked[0].question
+    assert len(modules.ran("bad")) == 3
+
+
+@pytest.mark.parametrize(("mode", "iterations", "delay"), [
+    (Mode.SINGLE, 1, 1), (Mode.SINGLE, 3, 1), (Mode.SINGLE, 20, 10), (Mode.CONTINUOUS, 4, 10),
+])  # fmt: skip
+def test_failures_of_a_continuous_loop_count_over_its_runs(mode, iterations, delay):
+    assert ask_delay(spec(mode=mode, max_iterations=iterations, max_ask_delay=10)) == delay
 
 
 async def test_state_operations_are_applied_without_actions_and_with_convergence(tmp_path):

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
+CHANGED = "the desired state was changed by ada (revision 2)"
 LIMITS = RestartLimits(delay=1, cap=60, healthy_after=60, limit=1, period=60)
 
 
@@ -100,6 +101,7 @@ def test_a_paused_loop_stays_paused(db: Store) -> None:
 
 def test_a_live_process_starts_no_further_action(db: Store) -> None:
     with db.write() as tx:
+        tx.actor = "ada (uid 7, pid 8)"
         loop, generation, action = acting_loop(tx)
         iteration = loop_rows.open_iteration(tx, loop.id)
         assert iteration is not None
@@ -116,7 +118,7 @@ def test_a_live_process_starts_no_further_action(db: Store) -> None:
         halted = desired_units.apply_desired(tx, loop.id, generation, reason="stopped", wakes_automatically=True)
         assert (halted.state, halted.taken_revision) == (LoopState.PAUSED, 2)
         ended = loop_rows.get_iteration(tx, iteration.id)
-        assert (ended.outcome, ended.error) == (IterationOutcome.INTERRUPTED, run_units.SUPERSEDED)
+        assert (ended.outcome, ended.error) == (IterationOutcome.INTERRUPTED, CHANGED)
         assert action_rows.get_action(tx, later).state is ActionState.SKIPPED
         assert action_rows.get_action(tx, action).state is ActionState.SUCCEEDED
 
@@ -158,6 +160,7 @@ def test_a_crash_of_the_process_after_it_loses_nothing(db: Store, recorded: bool
 @pytest.mark.parametrize("rejected", [True, False])
 def test_answers_about_the_earlier_one_do_not_count(db: Store, rejected: bool) -> None:
     with db.write() as tx:
+        tx.actor = "ada (uid 7, pid 8)"
         iteration = begun_iteration(tx)
         prompt = prompt_rows.get_prompt(tx, ask(tx, iteration))
         request = request_approval(tx, iteration, prompt)
@@ -168,7 +171,10 @@ def test_answers_about_the_earlier_one_do_not_count(db: Store, rejected: bool) -
         found = approval_rows.latest(tx, iteration.loop_id)
         assert found is not None
         assert (found.id, found.state) == (request.id, ApprovalState.VOID)
-        assert prompt_rows.get_prompt(tx, prompt.id).state is PromptState.DISMISSED
+        assert found.reason is not None
+        assert found.reason.endswith(CHANGED)
+        closed = prompt_rows.get_prompt(tx, prompt.id)
+        assert (closed.state, closed.withdrawn) == (PromptState.DISMISSED, CHANGED)
 
 
 def test_iterations_have_the_revision_that_their_process_took_up(db: Store) -> None:

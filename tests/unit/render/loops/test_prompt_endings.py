@@ -39,6 +39,16 @@ def test_a_question_is_answered_only_if_a_person_answered_it(state, answer, by, 
         assert end in answered(answer, by).plain
 
 
+@pytest.mark.parametrize("kind", PromptKind)
+def test_a_prompt_that_no_person_dismissed_is_withdrawn(kind):
+    why = "the desired state was changed by ada (revision 2)"
+    one = replace(ASKED, kind=kind, state=PromptState.DISMISSED, withdrawn=why)
+    void = replace(APPROVAL.request, state=ApprovalState.VOID, reason="the desired state was changed")
+    for request in (None, void):
+        assert state_word(one, request and request.state, NOW) == "withdrawn"
+        assert ending(one, request) == f"withdrawn: {why}"
+
+
 def test_a_question_whose_time_is_over_is_not_shown_as_open():
     assert state_word(replace(ASKED, deadline_at=NOW + 1), None, NOW) == "open"
     assert state_word(replace(ASKED, deadline_at=NOW), None, NOW) == "expired"
@@ -59,6 +69,25 @@ def test_an_approval_is_named_by_how_it_ended(state, reason, end):
     assert state_word(APPROVED, state, NOW) == state
     assert ending(APPROVED, approval.request, approval.votes) == end
     assert end in ending_line(APPROVED, approval).plain
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        (WHY, f"void: {WHY}; it was rejected by ada (not today)"),
+        ("rejected by ada: not today; then bob had it run", "void: rejected by ada: not today; then bob had it run"),
+    ],
+)
+def test_a_rejection_that_does_not_count_any_more_is_still_named(reason, end):
+    against = replace(APPROVAL.votes[0], approved=False, reason="not today")
+    request = replace(APPROVAL.request, state=ApprovalState.VOID, reason=reason)
+    assert ending(replace(APPROVED, answer="reject"), request, [against]) == end
+
+
+def test_the_reason_of_a_dismissed_approval_is_not_repeated():
+    dismissed = replace(APPROVED, state=PromptState.DISMISSED, answer=None)
+    request = replace(APPROVAL.request, state=ApprovalState.EXPIRED, reason="the request for approval was dismissed")
+    assert ending(dismissed, request) == "dismissed"
 
 
 def test_an_approval_is_named_by_its_answer_where_its_request_is_not_known():
