@@ -83,6 +83,10 @@ class LoopLine(Wire, frozen=True):
     """What it pauses for, while it runs."""
     left_out: list[str] = []
     """Steps that a person has left out, and that are not in place: if it is in sync, then with these exceptions."""
+    stale: bool = False
+    """Whether a continuous loop has not observed for so long that its condition may be another one now."""
+    dry_run: bool = False
+    """Of a loop that has failed or is blocked: whether it was a dry run, which needs no person."""
 
 
 class LoopPage(Wire, frozen=True):
