@@ -98,8 +98,8 @@ def _command(result: Mapping[str, Any]) -> str:
     return " ".join(map(str, cast("list[Any]", command))) if isinstance(command, list) else str(command or "")
 
 
-def _stable(result: Mapping[str, Any], module: str) -> dict[str, Any]:
-    known = find(module)
+def _stable(engine: LoopContext, one: ObservationResult) -> dict[str, Any]:
+    known, result = find(one.module), engine.redactor.value(dict(one.result))
     volatile = ACCESS_TIMES | frozenset(known.volatile if known is not None else ())
     return {key: _without(value, volatile) for key, value in result.items() if key not in TIMING | volatile}
 
@@ -387,7 +387,7 @@ def _what_changed(engine: LoopContext, request: ApprovalRequest, seen: Sequence[
 
 def _comparable(engine: LoopContext, seen: Sequence[ObservationResult]) -> observation_changes.Observed:
     return {
-        (one.name, one.host): {"success": one.success, **_stable(engine.redactor.value(dict(one.result)), one.module)}
+        (one.name, one.host): {"success": one.success, **_stable(engine, one)}
         for one in seen
         if _command(one.result) not in BACKGROUND
     }

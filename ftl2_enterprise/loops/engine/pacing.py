@@ -108,6 +108,7 @@ def _retry(engine: LoopContext, repeated: Sequence[Attempts], *, of: int) -> Pen
         calls=list(dict.fromkeys(engine.redactor.text(name_of(one)) for one in repeated)),
         attempts=max(one.times for one in repeated),
         of=of,
+        error=next((one.error for one in repeated if one.error), None),
     )
 
 
@@ -181,8 +182,13 @@ def to_observe_again(engine: LoopContext, now: LoopSnapshot) -> PendingRetry | N
     if times == 0:
         return None
     left = _left(engine, now.of_run[-1].ended_at, times)
+    last = now.of_run[-1].decision
     return PendingRetry(
-        at=after(engine.clock.now(), max(left, 0.0)), calls=[], attempts=times, of=engine.limits.attempts
+        at=after(engine.clock.now(), max(left, 0.0)),
+        calls=[],
+        attempts=times,
+        of=engine.limits.attempts,
+        error=last.unmet[0] if last is not None and last.unmet else None,
     )
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select, text
+from msgspec.structs import replace
+from sqlalchemy import Float, bindparam, func, select, text, type_coerce
 
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.loops.rows import model_queue
 from ftl2_enterprise.loops.rows.processes import pid_of_loop, queued
 from ftl2_enterprise.loops.tables import (
+    ENDED_LOOPS,
     loops,
 )
-from ftl2_enterprise.protocol.loops.nouns import LoopState
+from ftl2_enterprise.protocol.loops.freshness import is_outdated
+from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode
 from ftl2_enterprise.protocol.loops.replies import LoopLine
+from ftl2_enterprise.store.columns import Flag
 from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.children import Table
     from ftl2_enterprise.store.tx import Tx
 
-_FROM_ELSEWHERE = {"pid", "queued", "model_wait", "frozen_by", "retry", "left_out"}
+_FROM_ELSEWHERE = {"pid", "queued", "model_wait", "frozen_by", "retry", "left_out", "stale", "dry_run"}
 _LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in _FROM_ELSEWHERE)
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
@@ -41,6 +45,12 @@ _ALL_LINES = Prepared(_LINES.where(loops.c.id < bindparam("before")).limit(bindp
 _FROZEN = Prepared(select(loops.c.id, loops.c.frozen_by).where(loops.c.frozen_by.is_not(None)))
 _NOTES = Prepared(
     select(loops.c.id, loops.c.retry, loops.c.left_out).where(text("retry IS NOT NULL OR left_out <> '[]'"))
+)
+_SPEC = Prepared(
+    select(
+        type_coerce(func.json_extract(loops.c.spec, "$.interval"), Float),
+        type_coerce(func.json_extract(loops.c.spec, "$.dry_run"), Flag),
+    ).where(loops.c.id == bindparam("row_id"))
 )
 _FOREVER = 2**63 - 1
 
@@ -75,4 +85,15 @@ def lines(
         )
         for row in rows
     ]
-    return found, more
+    return [_with_spec(tx, one) for one in found], more
+
+
+def _with_spec(tx: Tx, loop: LoopLine) -> LoopLine:
+    """The line with what follows from the specification, which is a long column, if it can matter."""
+    if loop.state in {*ENDED_LOOPS, LoopState.BLOCKED}:
+        is_dry = loop.state in {LoopState.FAILED, LoopState.BLOCKED} and _SPEC.rows(tx, {"row_id": loop.id})[0][1]
+        return replace(loop, dry_run=True) if is_dry else loop
+    at = loop.observed_at
+    if loop.mode is not Mode.CONTINUOUS or at is None or not is_outdated(at, 0.0, tx.now):
+        return loop
+    return replace(loop, stale=is_outdated(at, _SPEC.rows(tx, {"row_id": loop.id})[0][0], tx.now))

@@ -247,6 +247,8 @@ class PendingRetry(Wire, frozen=True):
     """How often the most frequent of them was tried in the run."""
     of: int
     """After so many attempts the run ends."""
+    error: str | None = None
+    """Why the last attempt failed, or what could not be observed."""
 
 
 class Loop(Wire, frozen=True):

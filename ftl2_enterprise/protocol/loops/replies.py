@@ -87,6 +87,10 @@ class LoopLine(Wire, frozen=True):
     """As of `Loop`."""
     taken_revision: int = 1
     """As of `Loop`."""
+    stale: bool = False
+    """Whether a continuous loop has not observed for so long that its condition may be another one now."""
+    dry_run: bool = False
+    """Of a loop that has failed or is blocked: whether it was a dry run, which needs no person."""
 
     @property
     def is_superseded(self) -> bool:

@@ -8,7 +8,7 @@ from ftl2_enterprise.protocol.loops.nouns import Condition, LoopState
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.render.loops.loop_list import read_loops
 from ftl2_enterprise.render.loops.loop_table import loop_table
-from ftl2_enterprise.render.loops.standing import is_failing, is_frozen, is_interrupted, is_overdue
+from ftl2_enterprise.render.loops.standing import is_failing, is_frozen, is_interrupted, is_overdue, is_stale
 from ftl2_enterprise.render.text import Line, Role, count, line, quoted, symbol
 from ftl2_enterprise.render.view import ViewContent, offer
 
@@ -25,12 +25,14 @@ _ATTENTION = {LoopState.WAITING, LoopState.BLOCKED, LoopState.FAILED}
 def needs_attention(loop: LoopLine, now: Instant) -> bool:
     """Whether it waits for a person, fails, is held, or may not be in its desired state.
 
-    One that a person has paused, or that has ended otherwise than by a failure, does not. Nor does one that works on
-    a drift that it has found.
+    One that a person has paused, or that has ended otherwise than by a failure, does not. Nor does a dry run that has
+    ended, whatever it has found, or one that works on a drift that it has found.
     """
+    if loop.dry_run:
+        return False
     if loop.state in _ATTENTION or loop.restart_at is not None:
         return True
-    if is_failing(loop) or is_frozen(loop) or is_interrupted(loop) or is_overdue(loop, now):
+    if is_failing(loop) or is_frozen(loop) or is_interrupted(loop) or is_overdue(loop, now) or is_stale(loop, now):
         return True
     return loop.state is LoopState.RESTING and loop.condition is not Condition.IN_SYNC
 

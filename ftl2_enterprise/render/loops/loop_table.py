@@ -10,6 +10,7 @@ from ftl2_enterprise.render.loops.standing import (
     STOPPING,
     condition_word,
     is_failing,
+    is_stale,
     standing,
     stopping,
     why,
@@ -60,6 +61,8 @@ def loop_table(loops: Sequence[LoopLine], now: Instant, room: int | None, *, dra
 def _row(loop: LoopLine, now: Instant, *, draining: bool) -> list[Cell]:
     where = standing(loop)
     condition, role = condition_word(loop)
+    if is_stale(loop, now):
+        condition, role = f"{condition}, stale", Role.WARNING
     return [
         cell((one_line(loop.name, 80), Role.STRONG)),
         cell(symbol(where.symbol, where.role), (where.word, where.role)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.protocol.loops.freshness import LATE, is_outdated
 from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Mode, Outcome, WaitReason
 from ftl2_enterprise.protocol.loops.replies import LoopLine, ModelWait, Queued
 from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES, STATE_SYMBOLS
@@ -26,8 +27,6 @@ _REQUESTED: dict[Desired, str] = {
 }
 _STARTING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
 """Words for the states of a loop whose process is about to start."""
-LATE = 60.0
-"""Seconds by which a check may be late before what is known about the loop is stale."""
 QUEUED = "queued"
 WITH_EXCEPTIONS = f"{OUTCOME_WORDS[Outcome.CONVERGED][1]}, with exceptions"
 FROZEN = "frozen"
@@ -97,11 +96,13 @@ def is_interrupted(loop: LoopLine | Loop) -> bool:
     return isinstance(loop, LoopLine) and not loop.managed and loop.state is LoopState.RUNNING and loop.pid is None
 
 
-def is_stale(loop: Loop, now: Instant) -> bool:
+def is_stale(loop: LoopLine | Loop, now: Instant) -> bool:
     """Whether a continuous loop has not observed for so long that its condition may be another one now."""
+    if isinstance(loop, LoopLine):
+        return loop.stale
     if loop.state in ENDED or loop.mode is not Mode.CONTINUOUS or loop.observed_at is None:
         return False
-    return seconds_between(loop.observed_at, now) > 2 * loop.spec.interval + LATE
+    return is_outdated(loop.observed_at, loop.spec.interval, now)
 
 
 def is_overdue(loop: LoopLine | Loop, now: Instant) -> bool:
@@ -238,7 +239,8 @@ def stopping(loops: Sequence[LoopLine]) -> str:
 
 def retrying(retry: PendingRetry) -> str:
     """What a loop that runs pauses for."""
-    return f"waits until {iso_time(retry.at)} {repetition(retry.calls, retry.attempts, retry.of)}"
+    error = f"; last time: {one_line(retry.error, 160)}" if retry.error else ""
+    return f"waits until {iso_time(retry.at)} {repetition(retry.calls, retry.attempts, retry.of)}{error}"
 
 
 def repetition(calls: Sequence[str], attempts: int, of: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import Instant
@@ -43,9 +44,42 @@ SHOWN = 5
 _RESUMED = {Desired.PAUSE, Desired.STOP}
 
 
+class CauseKind(StrEnum):
+    """What a cause is about, for programs. The sentence next to it is for people."""
+
+    FROZEN = "frozen"
+    SERVICE_STOPPING = "service_stopping"
+    PAUSED = "paused"
+    ENDING = "ending"
+    """It was asked to stop or to be cancelled."""
+    SUPERSEDED = "superseded"
+    """It takes up another revision of its desired state after its current step."""
+    QUEUED = "queued"
+    MODEL = "model"
+    """It waits before it calls its model."""
+    RETRY = "retry"
+    """It pauses before it tries something again, or rests after a run without success."""
+    QUESTION = "question"
+    APPROVAL = "approval"
+    CRASHED = "crashed"
+    """Its process died; the service restarts it, unless it ran in the foreground."""
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    FOREGROUND = "foreground"
+    """It runs, but not in the service."""
+    REMEDIATION = "remediation"
+    """It may only report."""
+    LEFT_OUT = "left_out"
+    NOT_OBSERVED = "not_observed"
+    ACTION = "action"
+    """An action failed, was denied, or has an unknown effect."""
+    OUT_OF_PLACE = "out_of_place"
+
+
 class Cause(Wire, frozen=True):
     """One thing that holds the loop, or that is not as desired."""
 
+    kind: CauseKind
     text: str
     command: str | None = None
     """What to type after `ftl2ctl` to end it, or to see more of it."""
@@ -117,34 +151,45 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
     loop, name = detail.loop, quoted(detail.loop.name)
     for record in holding(reader, loop):
         ends = "health" if record.freeze.id in NOT_THAWED else f"thaw {record.freeze.id}"
-        yield Cause(text=f"{covered(record)}: {record.freeze.sentence}", command=ends)
+        yield Cause(kind=CauseKind.FROZEN, text=f"{covered(record)}: {record.freeze.sentence}", command=ends)
     if detail.draining and loop.state not in ENDED:
-        yield Cause(text=f"the service is stopping; the loop {NEXT_START}")
+        yield Cause(kind=CauseKind.SERVICE_STOPPING, text=f"the service is stopping; the loop {NEXT_START}")
     if loop.state is LoopState.PAUSED and loop.desired in _RESUMED:
-        yield Cause(text=loop.reason or "paused on request", command=f"resume {name}")
+        yield Cause(kind=CauseKind.PAUSED, text=loop.reason or "paused on request", command=f"resume {name}")
     elif loop.state not in ENDED and loop.desired is not Desired.RUN:
-        yield Cause(text="it was asked to end, which it does after its current step", command=f"watch {name}")
+        yield Cause(
+            kind=CauseKind.ENDING,
+            text="it was asked to end, which it does after its current step",
+            command=f"watch {name}",
+        )
     if loop.is_superseded and loop.state not in ENDED:
         yield Cause(
+            kind=CauseKind.SUPERSEDED,
             text=f"it has revision {loop.taken_revision}; it takes up {loop.revision} after its current step",
             command=f"diff {name} {loop.taken_revision} {loop.revision}",
         )
     if (found := detail.queued) is not None and loop.state not in ENDED:
         yield Cause(
+            kind=CauseKind.QUEUED,
             text=f"it is at position {found.place} in the queue for a process: {found.taken} of {found.places} "
             "places are taken (supervisor.max_running)",
             command="status",
         )
     if detail.model_wait is not None and loop.state is LoopState.RUNNING:
-        yield Cause(text=waiting(detail.model_wait))
+        yield Cause(kind=CauseKind.MODEL, text=waiting(detail.model_wait))
     if loop.retry is not None and loop.state is LoopState.RUNNING:
-        yield Cause(text=retrying(loop.retry))
+        yield Cause(kind=CauseKind.RETRY, text=retrying(loop.retry))
     approvals = {one.prompt.id: one.approval for one in reader.call(ListPrompts(loop=str(loop.id)))}
     for prompt in sorted(detail.open_prompts, key=lambda one: one.id):
         approval = approvals.get(prompt.id)
         missing = f" ({approval.missing})" if approval is not None and approval.missing else ""
-        asks = "for an approval" if prompt.kind is PromptKind.APPROVAL else "a person"
-        yield Cause(text=f"prompt {prompt.id} asks {asks}: {prompt.question}{missing}", command=f"answer {prompt.id}")
+        is_approval = prompt.kind is PromptKind.APPROVAL
+        asks = "for an approval" if is_approval else "a person"
+        yield Cause(
+            kind=CauseKind.APPROVAL if is_approval else CauseKind.QUESTION,
+            text=f"prompt {prompt.id} asks {asks}: {prompt.question}{missing}",
+            command=f"answer {prompt.id}",
+        )
 
 
 def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
@@ -152,28 +197,37 @@ def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
     loop, name = detail.loop, quoted(detail.loop.name)
     if loop.restart_at is not None and loop.state not in ENDED:
         died = loop.reason or "its process died"
-        yield Cause(text=f"{died}; it restarts {until(loop.restart_at, now)}", command=f"logs {name}")
+        yield Cause(
+            kind=CauseKind.CRASHED, text=f"{died}; it restarts {until(loop.restart_at, now)}", command=f"logs {name}"
+        )
     elif loop.state in {LoopState.BLOCKED, LoopState.FAILED}:
-        yield Cause(text=loop.reason or f"it is {loop.state}", command=f"retry {name}")
+        kind = CauseKind.BLOCKED if loop.state is LoopState.BLOCKED else CauseKind.FAILED
+        yield Cause(kind=kind, text=loop.reason or f"it is {loop.state}", command=f"retry {name}")
     elif loop.state is LoopState.RESTING and loop.reason and loop.frozen_by is None:
         reason = loop.reason.removesuffix(".")
         then = f"it observes again {until(loop.next_run_at, now)}"
         if loop.failures:
             tried = count(loop.failures, "run")
             then = f"it tries again {until(loop.next_run_at, now)} after {tried} without success"
-        yield Cause(text=f"{reason}; {then}", command=f"run-now {name}")
+        yield Cause(kind=CauseKind.RETRY, text=f"{reason}; {then}", command=f"run-now {name}")
     elif not loop.managed and loop.state is LoopState.RUNNING:
-        text = "it runs in the foreground, and not in the service"
-        yield Cause(text=text if detail.process is not None else "its process ended unexpectedly")
+        if detail.process is None:
+            yield Cause(kind=CauseKind.CRASHED, text="its process ended unexpectedly")
+        else:
+            yield Cause(kind=CauseKind.FOREGROUND, text="it runs in the foreground, and not in the service")
 
 
 def _standing_orders(loop: Loop) -> Iterator[Cause]:
     """What the loop does not do, because a person has decided so before or during its run."""
     if loop.spec.remediation is LoopRemediation.NEVER and loop.condition is Condition.DRIFTED:
-        yield Cause(text="its remediation is `never`: it reports and changes nothing")
+        yield Cause(kind=CauseKind.REMEDIATION, text="its remediation is `never`: it reports and changes nothing")
     if loop.left_out:
         names = ", ".join(loop.left_out)
-        yield Cause(text=f"left out by a person after failures: {names}", command=f"history {quoted(loop.name)}")
+        yield Cause(
+            kind=CauseKind.LEFT_OUT,
+            text=f"left out by a person after failures: {names}",
+            command=f"history {quoted(loop.name)}",
+        )
 
 
 def _last(reader: ViewReader, detail: LoopDetail) -> Iterator[Cause]:
@@ -183,10 +237,10 @@ def _last(reader: ViewReader, detail: LoopDetail) -> Iterator[Cause]:
     if last is None or last.decision is None:
         return
     unmet, unknown = last.decision.unmet, last.decision.unknown
-    yield from _few(unknown, f"history {name} --actions")
+    yield from _few(CauseKind.NOT_OBSERVED, unknown, f"history {name} --actions")
     bad = [_failed(one) for one in page.actions if one.iteration_id == last.id and one.state in _BAD]
-    yield from _few(bad, f"actions {name}")
-    yield from _few([one for one in unmet if one not in unknown], f"show {name}")
+    yield from _few(CauseKind.ACTION, bad, f"actions {name}")
+    yield from _few(CauseKind.OUT_OF_PLACE, [one for one in unmet if one not in unknown], f"show {name}")
 
 
 _BAD = frozenset({ActionState.FAILED, ActionState.DENIED, ActionState.UNKNOWN})
@@ -197,8 +251,8 @@ def _failed(action: Action) -> str:
     return f"{named} on {action.host}: {action.error or action.state}"
 
 
-def _few(texts: list[str], command: str) -> Iterator[Cause]:
+def _few(kind: CauseKind, texts: list[str], command: str) -> Iterator[Cause]:
     for text in texts[:SHOWN]:
-        yield Cause(text=text)
+        yield Cause(kind=kind, text=text)
     if (more := len(texts) - SHOWN) > 0:
-        yield Cause(text=f"and {more} more", command=command)
+        yield Cause(kind=kind, text=f"and {more} more", command=command)

@@ -110,7 +110,7 @@ async def test_what_is_waited_for_is_stored_with_the_loop(tmp_path: Path) -> Non
         b.stop.ask()
         await running
     assert retry is not None
-    assert (retry.calls, retry.attempts, retry.of) == (["service on web"], 1, 3)
+    assert (retry.calls, retry.attempts, retry.of, retry.error) == (["service on web"], 1, 3, "no")
     assert seconds_between(ended_at or 0, retry.at) == pytest.approx(60, abs=0.1)
 
 

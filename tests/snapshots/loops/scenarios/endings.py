@@ -62,7 +62,9 @@ SUMMARY = [
 
 def standing_loop(name: str, fields: dict[str, Any]) -> Any:
     """The loop of an entry of STANDINGS; some of its fields exist only in lists."""
-    of_loop = {key: value for key, value in fields.items() if key not in {"pid", "queued", "model_wait"}}
+    of_loop = {
+        key: value for key, value in fields.items() if key not in {"pid", "queued", "model_wait", "stale", "dry_run"}
+    }
     return loop(name, failures=2 if name == "failing" else 0, **of_loop)
 
 

@@ -50,8 +50,14 @@ STANDINGS: dict[str, dict[str, Any]] = {
     "waits-pause": {"model_wait": waits(WaitReason.RETRY_AFTER, until=IN_A_MINUTE)},
     "waits-outage": {"model_wait": waits(WaitReason.UNAVAILABLE, until=IN_A_MINUTE)},
     "waits-probe": {"model_wait": waits(WaitReason.PROBE)},
-    "waits-retry": {"retry": PendingRetry(at=IN_A_MINUTE, calls=["nginx (service) on web1"], attempts=3, of=5)},
+    "waits-retry": {
+        "retry": PendingRetry(
+            at=IN_A_MINUTE, calls=["nginx (service) on web1"], attempts=3, of=5, error="exit status 3: broken"
+        )
+    },
     "waits-to-observe": {"retry": PendingRetry(at=IN_A_MINUTE, calls=[], attempts=1, of=3)},
+    "stale": {"state": LoopState.RESTING, "pid": None, "next_run_at": IN_A_MINUTE, "stale": True},
+    "dry-run": {"state": LoopState.FAILED, "pid": None, "outcome": Outcome.NOT_CONVERGED, "dry_run": True},
     "exceptions": {
         "state": LoopState.RESTING,
         "pid": None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from ftl2_enterprise.core.freeze import UNREADABLE, Freeze, FreezeScope
-from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.replies import History, LoopDetail, LoopPage
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListLoops, ListPrompts, ShowLoop
 from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
+from ftl2_enterprise.render.loops.why import CauseKind
 from tests.support.data import builders
 
 
@@ -22,7 +24,19 @@ def test_what_holds_a_loop_is_explained_with_the_command_that_ends_it(service, c
     assert (status, err) == (0, "")
     assert out.splitlines()[1:] == ["  paused by ada: upgrade", "    -> ftl2ctl resume web"]
     document = json.loads(ctl("why", "web", "--json")[1])
-    assert document["causes"] == [{"text": "paused by ada: upgrade", "command": "resume web"}]
+    assert document["causes"] == [{"kind": "paused", "text": "paused by ada: upgrade", "command": "resume web"}]
+
+
+def test_the_kinds_of_reasons_are_documented_and_the_status_is_that_of_an_answer(service, ctl):
+    page = Path("docs/reference/exit-status.md").read_text(encoding="utf-8")
+    assert [kind for kind in CauseKind if f"`{kind}`" not in page] == []
+    loop = builders.loop(state=LoopState.FAILED, outcome=Outcome.NOT_CONVERGED, reason="no route to web1")
+    service.on(ShowLoop, LoopDetail(loop=loop, process=None, open_prompts=[], last=None))
+    service.on(ListFreezes, [])
+    service.on(ListPrompts, [])
+    service.on(GetHistory, History(loop=loop, iterations=[]))
+    status, out, _ = ctl("why", "web", "--json")
+    assert (status, [one["kind"] for one in json.loads(out)["causes"]]) == (0, ["failed"])
 
 
 def test_a_freeze_that_no_person_ordered_is_not_ended_by_a_thaw(service, ctl):

@@ -28,7 +28,9 @@ def test_each_rule_has_its_place_and_its_reason(service, ctl):
 
 def test_a_problem_of_the_site_policy_comes_first(service, ctl):
     service.on(ShowPolicy, PolicyInForce(rules=[], revision="", problem="cannot use the policy x line 2: why"))
-    lines = ctl("policy", "show")[1].splitlines()
+    status, out, _ = ctl("policy", "show")
+    lines = out.splitlines()
+    assert status == 0
     assert lines[0] == "the site policy cannot be used: cannot use the policy x line 2: why"
     assert lines[1:] == ["nothing has an effect until it is corrected and loaded"]
 

@@ -1,15 +1,17 @@
-"""What a person has left out is stored with the loop and shown, until it is in place or the state changes."""
+"""What lines of lists have from elsewhere: what a person has left out, pauses, and what follows from the spec."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.children import Table
+from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.loops.engine import decide
 from ftl2_enterprise.loops.rows import loop_list, loops as loop_rows
 from ftl2_enterprise.loops.units.revisions import put_in_force
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
 from ftl2_enterprise.protocol.loops.nouns import Condition, LoopState, Mode, Outcome, PendingRetry
+from ftl2_enterprise.render.loops.attention import needs_attention
 from tests.support.loops.engine import ScriptedDecider, bench
 
 if TYPE_CHECKING:
@@ -61,6 +63,25 @@ async def test_another_desired_state_ends_the_exceptions(tmp_path: Path) -> None
 def snapshot(b: Bench) -> decide.LoopSnapshot:
     with b.database.read() as tx:
         return decide.snapshot(tx, b.loop_id)
+
+
+def test_a_line_is_stale_after_two_intervals_and_a_minute(tmp_path: Path) -> None:
+    with bench(tmp_path, ScriptedDecider(EXCEPT), mode=Mode.CONTINUOUS, interval=600.0) as b:
+        found: list[bool] = []
+        for age in (100, 1250, 1270):
+            with b.database.write() as tx:
+                loop_rows.change_loop(tx, b.loop_id, observed_at=after(tx.now, -age))
+            found.append(line_of(b).stale)
+    assert found == [False, False, True]
+
+
+async def test_a_finished_dry_run_needs_no_attention(tmp_path: Path) -> None:
+    unseen = Decision(reasoning="Not every step could be observed.", unmet=["web cannot be observed: no route"])
+    for dry_run in (True, False):
+        with bench(tmp_path / str(dry_run), ScriptedDecider(unseen), dry_run=dry_run, max_iterations=1) as b:
+            assert (await b.run()).outcome is Outcome.NOT_CONVERGED
+            assert line_of(b).dry_run is dry_run
+            assert needs_attention(line_of(b), b.loop().updated_at) is not dry_run
 
 
 def test_what_a_loop_pauses_for_is_in_lists(tmp_path: Path) -> None:
