@@ -84,9 +84,7 @@ class ApprovedDecision:
 def digest_of_observations(engine: LoopContext, seen: Sequence[ObservationResult]) -> str:
     """The digest of what was observed, without what changes although nothing was done, and without secrets."""
     form = sorted(
-        observe.encode(
-            [one.name, one.host, one.success, _stable(engine.redactor.value(dict(one.result)), one.module)]
-        )
+        observe.encode([one.name, one.host, one.success, _stable(engine, one)])
         for one in seen
         if _command(one.result) not in BACKGROUND
     )

@@ -45,11 +45,7 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
     if spec.name:
         check_name(spec.name)
         if loop_names.is_taken(tx, spec.name):
-            raise conflict(
-                f'cannot submit the loop "{spec.name}": a loop with that name exists',
-                f"`ftl2ctl update {shlex.quote(spec.name)} -f FILE` changes its desired state; "
-                "or choose another name",
-            )
+            raise _name_taken(tx, spec.name)
     else:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
         spec = msgspec.structs.replace(spec, name=loop_names.free_name(tx, made))
@@ -61,6 +57,17 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
         desired_units.request(tx, loop, Desired.PAUSE)
         return desired_units.settle(tx, loop_rows.get_loop(tx, loop.id))
     return loop_rows.get_loop(tx, loop.id)
+
+
+def _name_taken(tx: Tx, name: str) -> Problem:
+    loop = loop_rows.get_loop(tx, name)
+    remedy = "update {} -f FILE` changes its desired state"
+    if loop.state in ENDED_LOOPS and loop.state not in RETRYABLE:
+        remedy = "delete {}` deletes it, because it has ended"
+    return conflict(
+        f'cannot submit the loop "{name}": a loop with that name exists',
+        f"`ftl2ctl {remedy.format(shlex.quote(name))}; or choose another name",
+    )
 
 
 @unit

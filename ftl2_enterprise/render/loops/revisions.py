@@ -277,7 +277,7 @@ def _when(loop: Loop, *, is_queued: bool, draining: bool) -> str:
         return "runs after the current step"
     if is_queued:
         return "runs when a place is free"
-    return "observes now; what a freeze holds waits for its end" if loop.frozen_by is not None else "runs now"
+    return "is frozen; runs as far as the freeze permits" if loop.frozen_by is not None else "runs now"
 
 
 _HALTING = {Desired.PAUSE: "pausing", Desired.STOP: "stopping"}

@@ -74,7 +74,11 @@ def _offer_update(
     if loop.name != name:
         raise refused
     update = updates.update_of(given, loop, desired=(request.spec.desired_state, request.spec.source))
-    found = updates.difference_of(session, loop, update)
+    try:
+        found = updates.difference_of(session, loop, update)
+    except Problem as problem:
+        # Such as a loop that has ended: the refusal of the submit has the remedy.
+        raise (refused if problem.code is Code.CONFLICT else problem) from problem
     if found.is_empty:
         raise refused
     session.print(revisions.difference_lines(found))

@@ -223,6 +223,14 @@ def test_stopping_a_loop_whose_process_is_gone_marks_its_action_unknown(db: Stor
         assert action_rows.get_action(tx, action).state is ActionState.UNKNOWN
 
 
+def test_the_name_of_a_loop_that_has_ended_is_free_when_it_is_deleted(db: Store) -> None:
+    with db.write() as tx:
+        name = loop_in(tx, L.COMPLETED).name
+    with pytest.raises(Problem, match="a loop with that name exists") as refused:
+        do(db, verbs.SubmitLoop(spec=spec(name)))
+    assert refused.value.hint == f"`ftl2ctl delete {name}` deletes it, because it has ended; or choose another name"
+
+
 def test_submit_creates_a_loop(db: Store) -> None:
     loop = do(db, verbs.SubmitLoop(spec=spec("web"), priority=7))
     assert (loop.state, loop.desired, loop.managed, loop.priority, loop.submitted_by) == (

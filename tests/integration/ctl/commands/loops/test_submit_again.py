@@ -96,3 +96,16 @@ def test_otherwise_it_is_refused(service, ctl, monkeypatch, words, terminal):
     assert "a loop with that name exists" in out + err
     assert person is None or not person.asked
     assert not service.asked_for(UpdateLoop)
+
+
+def test_a_loop_that_cannot_be_updated_is_refused_with_the_remedy_of_the_submit(service, ctl, loop, monkeypatch):
+    del loop
+    person = put(monkeypatch, agrees=True)
+
+    def refuse(_):
+        raise conflict("cannot update web: it has ended (completed)", "submit a new one")
+
+    service.on(PreviewUpdate, refuse)
+    status, out, err = ctl("submit", "nginx answers on 8080", "--name", "web")
+    assert (status != 0, person.asked) == (True, [])
+    assert "choose another name" in out + err
