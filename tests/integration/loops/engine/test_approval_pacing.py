@@ -29,7 +29,11 @@ def hosts() -> ScriptedModules:
 
 async def test_an_approved_action_is_asked_about_again_after_a_pause_and_not_without_end(tmp_path: Path) -> None:
     decider = ScriptedDecider(lambda _: Decision(actions=[replace_host(START, "web1")]))
-    values: dict[str, Any] = {"modules": hosts(), "limits": QUICK, "remediation": LoopRemediation.ASK}
+    values: dict[str, Any] = {
+        "modules": hosts(),
+        "limits": RunLimits(retry_delay=0.5),
+        "remediation": LoopRemediation.ASK,
+    }
     with bench(tmp_path, decider, **values) as b:
         for _ in range(3):
             assert (await b.run()).state is LoopState.WAITING

@@ -22,6 +22,7 @@ from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, 
 from tests.support.loops.runs import actions, iterations, outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.loops.engine import Bench
@@ -39,6 +40,11 @@ def hosts(result: Any) -> ScriptedModules:
 
 def repeating(decision: Decision, **values: Any) -> ScriptedDecider:
     return ScriptedDecider(lambda _: decision, **values)
+
+
+def by_count(modules: ScriptedModules, decision: Decision, times: int) -> Callable[[Any], Decision]:
+    """Decide the same until a service was called so often, whether or not there is a pause before."""
+    return lambda _: Decision(converged=True) if len(modules.ran("service")) >= times else decision
 
 
 def pauses(b: Bench) -> list[float]:
@@ -89,7 +95,7 @@ async def test_what_is_acted_on_was_observed_after_the_pause(tmp_path: Path) -> 
         return failed("no")
 
     modules.handlers |= {"stat": observe, "service": act}
-    limits = RunLimits(retry_delay=0.3)
+    limits = RunLimits(retry_delay=1.0)
     with bench(tmp_path, decider, modules=modules, limits=limits, max_iterations=2) as b:
         ended = await b.run()
         acted = IterationOutcome.ACTED
@@ -97,7 +103,7 @@ async def test_what_is_acted_on_was_observed_after_the_pause(tmp_path: Path) -> 
         assert b.loop().retry is None
     assert (ended.reason or "").startswith("2 iterations were not enough")
     assert [at > 0 for at in seen] == [True, False, True, True, False]
-    assert seen[3] + seen[1] >= 0.3
+    assert seen[3] + seen[1] >= 1.0
 
 
 async def test_what_is_waited_for_is_stored_with_the_loop(tmp_path: Path) -> None:
@@ -117,7 +123,7 @@ async def test_what_is_waited_for_is_stored_with_the_loop(tmp_path: Path) -> Non
 async def test_a_change_during_the_pause_is_noticed(tmp_path: Path) -> None:
     """After the pause the loop may be in its desired state: then nothing is repeated."""
     decider = ScriptedDecider(AGAIN, AGAIN, Decision(converged=True))
-    with bench(tmp_path, decider, modules=hosts(failed("no")), limits=QUICK) as b:
+    with bench(tmp_path, decider, modules=hosts(failed("no")), limits=RunLimits(retry_delay=1.0)) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert len(actions(b)) == 1
 
@@ -154,7 +160,7 @@ async def test_parts_of_a_step_are_different_and_stay_together(tmp_path: Path) -
         *[Decision(actions=[step("a"), step("a", part=1)])] * 2,
     ]
     decider = ScriptedDecider(*plans, *[Decision(converged=True)])
-    with bench(tmp_path, decider, modules=modules, limits=RunLimits(retry_delay=0.3)) as b:
+    with bench(tmp_path, decider, modules=modules, limits=RunLimits(retry_delay=1.0)) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         found = [(row.step, row.part) for row in sorted(actions(b), key=lambda row: row.id)]
     assert found == [("a", 0), ("b", 0), ("a", 0), ("a", 1)]
@@ -192,7 +198,7 @@ async def test_what_is_denied_on_its_host_does_not_end_the_run_before_the_others
         success=False, held=True, denied=True, error="denied: strict"
     )
     plan = Decision(actions=[ActionSpec(module="copy", host="web", params={}, step="a"), step("b")])
-    decider = ScriptedDecider(plan, plan, plan, Decision(converged=True))
+    decider = ScriptedDecider(by_count(modules, plan, 2))
     with bench(tmp_path, decider, modules=modules, limits=QUICK) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert [row.state for row in actions(b) if row.step == "b"].count(ActionState.SUCCEEDED) == 1
@@ -218,8 +224,8 @@ def step(name: str, *, part: int = 0, params: dict[str, Any] | None = None) -> A
 
 
 async def test_an_attempt_that_succeeds_ends_the_repetition(tmp_path: Path) -> None:
-    decider = ScriptedDecider(AGAIN, AGAIN, AGAIN, Decision(converged=True))
-    with bench(tmp_path, decider, modules=hosts(failed("not yet")), limits=QUICK) as b:
+    modules = hosts(failed("not yet"))
+    with bench(tmp_path, ScriptedDecider(by_count(modules, AGAIN, 2)), modules=modules, limits=QUICK) as b:
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert len(actions(b)) == 2
 
@@ -258,8 +264,13 @@ def replace_actions(more: ActionSpec) -> Decision:
 
 async def test_an_answer_begins_the_count_again(tmp_path: Path) -> None:
     ask = Decision(ask=Ask(key="how", question="How to continue?", options=["retry", "stop"]))
-    decider = ScriptedDecider(*[AGAIN] * 3, ask, *[AGAIN] * 3, Decision(converged=True))
-    with bench(tmp_path, decider, modules=hosts(failed("no")), limits=replace(QUICK, attempts=2)) as b:
+    modules = hosts(failed("no"))
+
+    def decide(situation: Any) -> Decision:
+        done = len(modules.ran("service"))
+        return ask if done == 2 and not situation.answers else by_count(modules, AGAIN, 4)(situation)
+
+    with bench(tmp_path, ScriptedDecider(decide), modules=modules, limits=replace(QUICK, attempts=2)) as b:
         b.people.replies = ["retry"]
         assert (await b.run()).outcome is Outcome.CONVERGED
         assert len(actions(b)) == 4
