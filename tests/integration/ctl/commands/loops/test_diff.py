@@ -54,6 +54,6 @@ def test_every_setting_that_an_update_changes_is_a_difference(service, ctl):
     assert out.splitlines() == [
         "mode: continuous → single",
         "environment: none → production",
-        'secrets: none → ["user.password=PW"]',
+        "secrets: none → user.password=PW",
         'labels: none → {"tier":"a"}',
     ]
