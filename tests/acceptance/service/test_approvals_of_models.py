@@ -21,10 +21,10 @@ with open(os.path.join({base!r}, "calls"), "a") as calls:
     calls.write("call\\n")
 made = os.path.join({base!r}, "made")
 if os.path.exists(made):
-    reply(structured_output={{"converged": True, "reasoning": "it is there"}})
+    reply(structured_output={{"converged": True, "reasoning": "the file exists"}})
 else:
     action = {{"module": "shell", "params": {{"cmd": "touch " + made}}}}
-    reply(structured_output={{"reasoning": "it is not there", "actions": [action]}})
+    reply(structured_output={{"reasoning": "the file is missing", "actions": [action]}})
 """
 RESTLESS = [
     ObservationSpec(name="host", module="system"),
@@ -42,7 +42,7 @@ def test_an_approval_counts_although_the_host_is_never_the_same_twice(
     with daemon(tmp_path, more=f'[model]\nprovider = "claude"\ncommand = "{program}"\n') as service:
         service.start()
         spec = {"decider": "claude", "remediation": LoopRemediation.ASK, "observers": observers}
-        service.submit("web", "the file is there", **spec)
+        service.submit("web", "the file exists", **spec)
         service.until_state("web", LoopState.WAITING, LoopState.FAILED)
         (line,) = service.call(ListPrompts())
         # `system` reports whole seconds.

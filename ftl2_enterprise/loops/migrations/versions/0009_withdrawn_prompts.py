@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "loops_0008"
-down_revision = "loops_0007"
+revision = "loops_0009"
+down_revision = "loops_0008"
 
 
 def upgrade() -> None:
