@@ -10,17 +10,24 @@ from typing import NamedTuple
 TOKENS_LIMIT = 2000
 """Signs and wildcards of all words of one call that are compared."""
 
-_WILDCARD = re.compile(r"[*?\[]")
+_WILDCARD = re.compile(r"[*?\[$`]|\{[^{}]*\.\.")
+_EXPANSION = r"\{[^{}]*\.\.[^{}]*\}|\$\{[^}]*\}?|\$\(.*|\$\w+|\$[^/\w]?|`.*"
 _WORD = re.compile(
-    r"(?P<any>\$\{[^}]*\}?|\$\(.*|\$[A-Za-z_]\w*|\$[^/\w]?|`.*)|(?P<set>\[[!^]?\]?[^\]/]*\])|(?P<one>.)", re.DOTALL
+    rf"(?P<any>{_EXPANSION})|(?P<some>\[[^/]*[\[\\\]][^/]*\])|(?P<set>\[[!^]?\]?[^\]/]*\])|(?P<one>.)", re.DOTALL
 )
-"""What a shell replaces by any text, by one character, or leaves; `*` and `?` are among the last."""
+"""What a shell replaces by any text, by some characters (a set with a class or an escape, and what is between two
+sets), by one character, or leaves; `*` and `?` are among the last."""
+_ONLY_EXPANSIONS = re.compile(rf"(?:{_EXPANSION}|/)*", re.DOTALL)
 _PATTERN = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
 
 
 def is_expanded(word: str) -> bool:
-    """Whether a shell may replace the word by names of files. One with blanks is in quotes, so it is not replaced."""
-    return _WILDCARD.search(word) is not None and not word.startswith(("$", "`")) and not any(map(str.isspace, word))
+    """Whether a shell may replace a part of the word, so that it names other files. One with blanks is in quotes."""
+    return (
+        _WILDCARD.search(word) is not None
+        and _ONLY_EXPANSIONS.fullmatch(word) is None
+        and not any(map(str.isspace, word))
+    )
 
 
 def size(word: str) -> int:
@@ -89,4 +96,7 @@ def _one(token: str) -> re.Pattern[str]:
 
 def _tokens(word: str) -> list[str]:
     """One for each part: the empty text for what may be any text, a sign, or a wildcard."""
-    return ["" if found["any"] is not None else found[0] for found in _WORD.finditer(word)]
+    return [
+        "" if found["any"] is not None else "*" if found["some"] is not None else found[0]
+        for found in _WORD.finditer(word)
+    ]

@@ -16,14 +16,14 @@ from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, is_given, spellings
 from ftl2_enterprise.gate.policy.index import Compared
-from ftl2_enterprise.gate.policy.paths import simple_commands
+from ftl2_enterprise.gate.policy.paths import commands, normal
 from ftl2_enterprise.gate.policy.pattern import Pattern
 from ftl2_enterprise.gate.policy.spellings import host_spelling, package_name, truth_of
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.policy.values import GENERAL, Meaning, Values, covered_parameters, values, written_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ftl2_enterprise.gate.effects import Effect, HostIdentity
     from ftl2_enterprise.gate.module_table import Module
@@ -45,10 +45,10 @@ def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, Ru
     for subject in _subjects(effect) if with_rules else ():
         is_decided_by_site = False
         for which, policy in enumerate(with_rules):
-            rules, rest = _deciding(policy, subject)
+            rules, is_whole = _deciding(policy, subject)
             for rule in rules:
                 found[which, rule.number] = Finding(decision=rule.decision, policy=policy, rule=rule)
-            is_decided_by_site |= policy.is_site and rest is None
+            is_decided_by_site |= policy.is_site and is_whole
         is_decided &= is_decided_by_site
     findings = list(found.values())
     if not is_decided and effect.kind is EffectKind.ACTION:
@@ -115,17 +115,28 @@ def _link(path: str, places: Mapping[str, tuple[str, ...]]) -> str:
     return found[-1]
 
 
-def _deciding(policy: Policy, subject: _JudgedEffect) -> tuple[Sequence[PolicyRule], _JudgedEffect | None]:
-    """The rules that decide, and the part of the effect about which none does; None if there is no such part."""
+def _deciding(policy: Policy, subject: _JudgedEffect) -> tuple[Sequence[PolicyRule], bool]:
+    """The rules that decide, and whether they decide about the whole effect."""
     found: list[PolicyRule] = []
+    parts = [subject]
     for rule in policy.without_keys(subject.unmatched_keys(policy)):
-        if not subject.kinds.isdisjoint(rule.applies_to) and subject.matches(rule.conditions, rule.decision):
-            found.append(rule)
-            rest = subject.without(rule.conditions) if rule.decision is RuleDecision.ASK else None
-            if rest is None:
-                return found, None
-            subject = rest
-    return found, subject
+        if subject.kinds.isdisjoint(rule.applies_to):
+            continue
+        matched = [one for one in parts if one.is_about(rule) and one.matches(rule.conditions, rule.decision)]
+        if not matched:
+            continue
+        found.append(rule)
+        if rule.decision is not RuleDecision.ASK:
+            return found, True
+        left = [rest for one in parts for rest in (one.without(rule.conditions) if one in matched else (one,))]
+        if not left:
+            return found, True
+        # With more parts nothing is left out, which is stricter.
+        parts = left if len(left) <= _PARTS_LIMIT else parts
+    return found, not any(one.is_open for one in parts)
+
+
+_PARTS_LIMIT = 16
 
 
 class _JudgedEffect:
@@ -136,21 +147,35 @@ class _JudgedEffect:
         self._also_written: bool = also_written
         self.kinds: frozenset[AppliesTo] = _kinds(effect)
         self._values: dict[str, Values] = {}
-        self._left_out: tuple[tuple[Meaning | str, Pattern], ...] = ()
-        """What conditions are not about: the values of a meaning, or of one parameter, that a pattern matches."""
+        self.is_open: bool = True
+        """Whether some rule, or a default, has to decide about it; otherwise rules that deny or ask only may."""
+        self._left_out: tuple[tuple[str, Pattern], ...] = ()
+        """Values that are left out: by the name in a condition, what its pattern covers."""
 
-    def without(self, conditions: Iterable[tuple[str, Pattern]]) -> _JudgedEffect | None:
-        """What is left if the values that the conditions are about are left out; None if nothing is."""
-        partial = [
-            (found.meaning if found.meaning is not Meaning.PLAIN else key, pattern)
-            for key, pattern in conditions
-            if key.startswith(PARAM) and not _is_about_all(pattern, found := self._values_of(key))
-        ]
-        if not partial:
-            return None
-        rest = _JudgedEffect(self.effect, also_written=self._also_written)
-        rest._left_out = (*self._left_out, *partial)
-        return rest
+    def is_about(self, rule: PolicyRule) -> bool:
+        """Whether the rule may decide: about what is only possible, a rule about the values that are left."""
+        names = [key.removeprefix(PARAM) for key in rule.keys if key.startswith(PARAM)]
+        module = self.effect.module
+        return self.is_open or any(_are_same(module, name, of) for name in names for of, _ in self._left_out)
+
+    def without(self, conditions: Iterable[tuple[str, Pattern]]) -> list[_JudgedEffect]:
+        """What is left of the effect without what all conditions are about; nothing if they are about everything.
+
+        Of several conditions, each leaves a part: that to which it does not apply, whatever the others apply to.
+        """
+        left: list[_JudgedEffect] = []
+        for key, pattern in conditions:
+            if not key.startswith(PARAM):
+                continue
+            found = self._values_of(key)
+            values_left = _without(pattern, found)
+            is_open = not found.is_complete or not found.items or _has_any(values_left)
+            if is_open or values_left.visible:
+                rest = _JudgedEffect(self.effect, also_written=self._also_written)
+                rest._left_out = (*self._left_out, (key.removeprefix(PARAM), pattern))
+                rest.is_open = self.is_open and is_open
+                left.append(rest)
+        return left
 
     @cached_property
     def _classes(self) -> frozenset[ModuleClass]:
@@ -222,8 +247,8 @@ class _JudgedEffect:
         known = self._values.get(name)
         if known is None:
             known = values(self.effect, name, also_written=self._also_written)
-            for of, pattern in self._left_out:
-                if of in {known.meaning, PARAM + name}:
+            for other, pattern in self._left_out:
+                if _are_same(self.effect.module, name, other):
                     known = _without(pattern, known)
             self._values[name] = known
         return known
@@ -348,52 +373,17 @@ def _all_match(pattern: Pattern, found: Values) -> bool:
     """Whether every value matches, and everything below a directory in which everything may change."""
     if not found.is_complete:
         return False
-    below: tuple[str, ...] = ()
     if found.meaning is Meaning.PATH:
+        as_path = pattern.as_path
         below = (*found.trees, *(tree for tree in found.visible if _is_glob(tree)))
-    return (
-        bool(found.items)
-        and all(_covers(pattern, item, found.meaning) for item in found.items)
-        and all(map(pattern.as_path.includes_all_below, below))
-    )
-
-
-def _covers(pattern: Pattern, item: tuple[str, ...], meaning: Meaning) -> bool:
-    """Whether the pattern is about the whole value, whatever of it is meant."""
-    match meaning:
-        case Meaning.PATH:
-            return pattern.as_path.matches(item[0])
-        case Meaning.PACKAGE:
-            return _names_package(pattern, item)
-        case _:
-            return _matches_item(pattern, item, meaning)
-
-
-def _is_about_all(pattern: Pattern, found: Values) -> bool:
-    """As `_all_match`, and every command of a command line matches, too."""
-    return _all_match(pattern, found) and (
-        found.meaning is not Meaning.COMMAND or all(_covers_commands(pattern, item) for item in found.items)
-    )
-
-
-def _covers_commands(pattern: Pattern, item: tuple[str, ...]) -> bool:
-    return all(map(pattern.matches, simple_commands(item[0]) or ()))
-
-
-def _without(pattern: Pattern, found: Values) -> Values:
-    """The values without those which the pattern covers."""
-    as_path = pattern.as_path
-    is_covered = as_path.includes_all_below
-    return replace(
-        found,
-        items=tuple(item for item in found.items if not _covers(pattern, item, found.meaning)),
-        more=tuple(text for text in found.more if not (pattern.matches(text) or as_path.matches(text))),
-        trees=tuple(tree for tree in found.trees if not is_covered(tree)),
-        visible=tuple(tree for tree in found.visible if not (is_covered(tree) or as_path.matches(tree))),
-        globs=tuple(glob for glob in found.globs if not is_covered(glob)),
-        folders=tuple(folder for folder in found.folders if not is_covered(folder)),
-        python_names=tuple(name for name in found.python_names if not pattern.as_python_name.matches(name)),
-    )
+        return (
+            bool(found.items)
+            and all(as_path.matches(item[0]) for item in found.items)
+            and all(as_path.includes_all_below(tree) for tree in below)
+        )
+    if found.meaning is Meaning.PACKAGE:
+        return bool(found.items) and all(_names_package(pattern, item) for item in found.items)
+    return bool(found.items) and all(_matches_item(pattern, item, found.meaning) for item in found.items)
 
 
 def _names_package(pattern: Pattern, item: tuple[str, ...]) -> bool:
@@ -414,6 +404,62 @@ def _matches_item(pattern: Pattern, item: tuple[str, ...], meaning: Meaning) -> 
         return True
     # A rule may have `yes` where a call has `true`.
     return meaning is Meaning.PLAIN and truth_of(pattern.text) in item
+
+
+def _are_same(module: str, name: str, other: str) -> bool:
+    """Whether conditions about these two names are about the same values of the module's calls."""
+    if name == other or (name in GENERAL and GENERAL[name] is GENERAL.get(other)):
+        return True
+    return name in covered_parameters(module, other) and other in covered_parameters(module, name)
+
+
+def _has_any(found: Values) -> bool:
+    """Whether there is a value about which some rule has to decide.
+
+    Below a directory in a command something may change, which concerns rules about it, as a deny of `/app/secret`.
+    """
+    return bool(found.items or found.more or found.trees or found.globs or found.folders)
+
+
+def _without(pattern: Pattern, found: Values) -> Values:
+    """The values without those which the pattern covers."""
+    is_path = found.meaning is Meaning.PATH
+    compared = pattern.as_path if is_path else pattern
+    covers_below = compared.includes_all_below
+
+    def covers(text: str) -> bool:
+        return compared.matches(normal(text) if is_path else text)
+
+    match found.meaning:
+        case Meaning.PATH:
+            items = [item for item in found.items if not covers(item[0])]
+            # `/etc/x.conf` of the file `x.conf` is not meant as a directory in which the file is made.
+            named = {f"{item[0]}/{posixpath.basename(item[0])}" for item in found.items if covers(item[0])}
+            more = [text for text in found.more if not (covers(text) or text in named)]
+        case Meaning.COMMAND:
+            items = [item for item in found.items if not _covers_commands(covers, item[0])]
+            # With `chdir`, a command is more than its text.
+            more = [text for text in found.more if not covers(text) and (items or text.startswith("cd "))]
+        case _:
+            items = [item for item in found.items if not _matches_item(pattern, item, found.meaning)]
+            # These are the items in other forms.
+            more = list(found.more) if items else []
+    return replace(
+        found,
+        items=tuple(items),
+        more=tuple(more),
+        trees=tuple(tree for tree in found.trees if not covers_below(tree)),
+        visible=tuple(tree for tree in found.visible if not covers_below(tree)),
+        globs=tuple(glob for glob in found.globs if not covers_below(glob)),
+        folders=tuple(folder for folder in found.folders if not covers_below(folder)),
+        python_names=found.python_names if items else (),
+    )
+
+
+def _covers_commands(covers: Callable[[str], bool], line: str) -> bool:
+    """Whether each command of a command line matches, in one of the ways in which it can be written."""
+    found = commands(line)
+    return found is not None and all(any(map(covers, one)) for one in found)
 
 
 def _is_glob(text: str) -> bool:

@@ -218,7 +218,13 @@ def simple_commands(command: str) -> list[str] | None:
     What comes before a program, such as `sudo`, an assignment or a redirection, is also left out. None if a command
     can begin at more words than are compared, or the command line is longer than a program can receive.
     """
-    found: dict[str, None] = {}
+    found = commands(command)
+    return None if found is None else list(dict.fromkeys(text for one in found for text in one))
+
+
+def commands(command: str) -> list[list[str]] | None:
+    """As `simple_commands`: for each command the ways in which it can be written."""
+    found: list[list[str]] = []
     if len(command) > _COMMAND_LIMIT or not quoting.are_braces_known(command):
         return None
     texts = [command]
@@ -228,12 +234,15 @@ def simple_commands(command: str) -> list[str] | None:
             starts = _starts(given)
             if len(starts) > _STARTS_LIMIT or len(texts) > _LINES_LIMIT:
                 return None
+            forms: list[str] = []
             for at in starts:
-                found[" ".join(given[at:])] = None
-                found[" ".join((posixpath.basename(given[at]), *given[at + 1 :]))] = None
+                forms.append(" ".join(given[at:]))
+                forms.append(" ".join((posixpath.basename(given[at]), *given[at + 1 :])))
+            if forms:
+                found.append(forms)
             if not _QUOTES.isdisjoint(one):
                 texts += [line for line in islice(_lines_in_words(given, starts), _LINES_LIMIT) if line not in texts]
-    return list(found)
+    return found
 
 
 def _commands_of(command: str) -> Iterator[list[str]]:

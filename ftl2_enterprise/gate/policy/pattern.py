@@ -123,6 +123,9 @@ class Pattern:
 
     def may_name(self, word: str) -> bool:
         """Whether a shell may replace that word by a path that it matches, or by a directory that it names."""
+        if self.fixed and word.startswith(("$", "`")):
+            # What it stands for is not known. The host resolves it.
+            return False
         named = (folder for folder in self._folders if not _GLOB.search(folder.rpartition("/")[2]))
         return globs.may_share(self.text, word) or any(globs.may_share(folder, word) for folder in named)
 

@@ -6,6 +6,7 @@ record.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -350,6 +351,9 @@ async def _follow(
     if decision.blocked is not None:
         return _block(engine, iteration, decision, by=by)
     if decision.converged:
+        end = run_end.unproven(engine, now, situation)
+        if end is not None:
+            return _refuse_claim(engine, iteration, decide.redacted(engine, decision), end, by=by)
         return _converge(engine, iteration, decision, by=by)
     if decision.ask is None and decision.actions and situation.must_ask:
         decision = decide.insist(decision, iteration, failed=now.loop.failed_iterations)
@@ -428,6 +432,16 @@ def _give_up(engine: LoopContext, iteration: Iteration, decision: Decision, why:
     journal.commit(run_units.record_decision, iteration, journal.generation, decision, by=by, actions=[])
     journal.commit(run_units.end_iteration, iteration, journal.generation, IterationOutcome.OBSERVED)
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=why)
+
+
+def _refuse_claim(engine: LoopContext, iteration: Iteration, decision: Decision, end: RunEnd, *, by: str) -> RunEnd:
+    """End a run in which a model claims that the state is as desired, and nothing shows it."""
+    end = replace(end, reason=engine.redactor.text(end.reason or ""))
+    decision = msgspec.structs.replace(decision, converged=False)
+    journal = engine.journal
+    journal.commit(run_units.record_decision, iteration, journal.generation, decision, by=by, actions=[])
+    journal.commit(run_units.end_iteration, iteration, journal.generation, IterationOutcome.OBSERVED)
+    return end
 
 
 async def _execute(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.decide import LoopSnapshot
+    from ftl2_enterprise.loops.ports import ObservationResult, Situation
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
 
 
@@ -83,6 +84,30 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
         last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last
     words = "1 iteration was" if len(so_far) == 1 else f"{len(so_far)} iterations were"
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
+
+
+def unproven(engine: LoopContext, now: LoopSnapshot, situation: Situation) -> RunEnd | None:
+    """How the run ends although the decider claims that it has converged; None if nothing contradicts that.
+
+    Other deciders than models derive it from what they have observed.
+    """
+    if not engine.decider.is_model:
+        return None
+    last = next((one for one in reversed(now.of_run) if one.ended_at is not None), None)
+    if last is not None and last.outcome is IterationOutcome.DENIED:
+        # Nothing has happened since it wanted to act.
+        why = f"{last.error}; then {engine.decider.name} claimed that the state is as desired"
+        return RunEnd(outcome=Outcome.DENIED, reason=why)
+    found: dict[str, list[ObservationResult]] = {}
+    for one in situation.seen:
+        found.setdefault(one.host, []).append(one)
+    for host, seen in found.items():
+        # A command that fails is an answer, too.
+        if not any(one.success or "rc" in one.result for one in seen):
+            cause = f": {seen[0].error}" if seen[0].error else ""
+            why = f"{engine.decider.name} claims that the state is as desired, but nothing was observed on {host}"
+            return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=why + cause)
+    return None
 
 
 def _first_unmet(last: Iteration) -> str | None:

@@ -88,3 +88,55 @@ def test_what_cannot_be_read_is_denied_by_every_later_rule() -> None:
     rules = policy(ASK_ABOUT_APP, ("deny", {"param.path": "/etc/*"}))
     many = "touch " + " ".join(f"/app/{n}" for n in range(3000))
     assert judge([rules], "shell", cmd=many).ruling is Ruling.DENY
+
+
+@pytest.mark.parametrize(
+    ("rules", "module", "params"),
+    [
+        ([{"param.path": "/home/*"}, {"param.path": "/etc/*"}], "user", {"name": "bob", "home": "/home/bob"}),
+        ([{"param.path": "/app"}, {"param.path": "/app/secret"}], "copy", {"dest": "/app", "src": "secret"}),
+        ([{"param.path": "/app"}, {"param.path": "/app/secret"}], "shell", {"cmd": "rm -r /app"}),
+        (
+            [{"param.path": "/app/*"}, {"param.path": "/etc/shadow"}],
+            "file",
+            {"path": "/app/x", "src": "/etc/shadow", "state": "link"},
+        ),
+        ([{"param.cmd": "ls *"}, {"param.cmd": "cd /etc *"}], "shell", {"cmd": "ls x", "chdir": "/etc"}),
+        (
+            [{"param.cmd": "rm *", "param.path": "/app/*"}, {"param.cmd": "rm *", "param.path": "/etc/*"}],
+            "shell",
+            {"cmd": "rm /app/x /etc/y; id"},
+        ),
+        ([{"param.path": "/app/*"}, {"param.chdir": "/app/*"}], "shell", {"cmd": "cp x /etc/y", "chdir": "/app/z"}),
+    ],
+)
+def test_what_a_call_does_in_addition_is_a_part(
+    rules: list[dict[str, str]], module: str, params: dict[str, Any]
+) -> None:
+    asks, denies = rules
+    assert judge([policy(("ask", asks))], module, **params).ruling is Ruling.ASK
+    assert judge([policy(("ask", asks), ("deny", denies))], module, **params).ruling is Ruling.DENY
+
+
+@pytest.mark.parametrize(
+    ("match", "module", "params"),
+    [
+        ({"param.cmd": "systemctl *"}, "shell", {"cmd": "/bin/systemctl restart x"}),
+        ({"param.cmd": "systemctl *"}, "shell", {"cmd": "sudo systemctl restart x && systemctl status x"}),
+        ({"param.cmd": "systemctl *"}, "command", {"argv": ["systemctl", "restart", "x"]}),
+        ({"param.name": "nginx"}, "apt", {"name": ["nginx:amd64", "nginx=1.2"]}),
+        ({"param.name": "nginx"}, "apt", {"name": "nginx/stable"}),
+        ({"param.path": "/app/x.conf"}, "copy", {"dest": "/app/x.conf", "src": "x.conf"}),
+        ({"param.path": "/app/x"}, "shell", {"cmd": "touch /app/./x"}),
+    ],
+)
+def test_an_exception_holds_in_every_spelling(match: dict[str, str], module: str, params: dict[str, Any]) -> None:
+    for denied in ({"module": "*"}, {next(iter(match)): "*"}):
+        assert judge([policy(("ask", match), ("deny", denied))], module, **params).ruling is Ruling.ASK
+
+
+def test_many_rules_that_ask_take_no_long_time() -> None:
+    asks = [("ask", {"param.cmd": f"rm * /app/{n}*", "param.path": f"/app/{n}*"}) for n in range(60)]
+    command = "; ".join(f"rm x /app/{n}" for n in range(60))
+    found = judge([policy(*asks, ("deny", {"param.path": "/app/59"}))], "shell", cmd=command)
+    assert found.ruling is Ruling.DENY
