@@ -164,6 +164,12 @@ class _JudgedEffect:
         Of several conditions, each leaves a part: that to which it does not apply, whatever the others apply to.
         """
         left: list[_JudgedEffect] = []
+        known, named = (
+            find(self.effect.module),
+            {key.removeprefix(PARAM) for key, _ in conditions if key.startswith(PARAM)},
+        )
+        if known is not None and named and self._widens(known, named):
+            return [self]
         for key, pattern in conditions:
             if not key.startswith(PARAM):
                 continue
@@ -439,7 +445,12 @@ def _without(pattern: Pattern, found: Values) -> Values:
         case Meaning.COMMAND:
             items = [item for item in found.items if not _covers_commands(covers, item[0])]
             # With `chdir`, a command is more than its text.
-            more = [text for text in found.more if not covers(text) and (items or text.startswith("cd "))]
+            lines = {text for item in items for text in item}
+            more = [
+                text
+                for text in found.more
+                if text in lines or (not covers(text) and (items or text.startswith("cd ")))
+            ]
         case _:
             items = [item for item in found.items if not _matches_item(pattern, item, found.meaning)]
             # These are the items in other forms.

@@ -21,6 +21,8 @@ _SPLITTING = re.compile(r"\s-(?:[A-Za-z0-9]*S|-s)")
 _BLANK_OF_ENV = re.compile(r"\\[_tnvfr]")
 """What it reads as a blank (manual of GNU coreutils, env: -S/--split-string syntax)."""
 _WORD_ENDS = frozenset(" \t\r\n;&|()<>`'\"")
+_SEQUENCE = re.compile(r"\{([A-Za-z])\.\.([A-Za-z])(?:\.\.[+-]?\d+)?\}")
+_WORD = re.compile(r"""(?:[^\s;&|()<>`'"\\]|\\.|'[^']*'|"(?:\\.|[^"\\])*"|['"\\])+""", re.DOTALL)
 BRACES_LIMIT = 50
 """Braces of one command line that are replaced."""
 _GROWTH_LIMIT = 64 * 1024
@@ -39,35 +41,56 @@ def readings(command: str) -> list[str]:
     continued, and an escape is replaced, where the outer shell does neither.
     """
     found = [command]
+    if ".." in command and "{" in command:
+        found.append(_SEQUENCE.sub(_listed, command))
     if "\\\n" in command:
         found += [_CONTINUED.sub(r"\1", one) for one in (command, without_comments(command))]
     for one in found.copy():
         if "$'" in one or '$"' in one:
             found += [_DOLLAR_QUOTE.sub(_unquoted, one), _plain(one)]
+    for one in found.copy():
         if "{" in one and "," in one:
-            found.append(_without_braces(one)[0])
+            found += [_without_braces(one, with_quotes=with_quotes)[0] for with_quotes in (False, True)]
         if "\\" in one and "env" in one and _SPLITTING.search(one):
             found.append(_BLANK_OF_ENV.sub(" ", one))
     return list(dict.fromkeys(found))
 
 
+def _listed(match: re.Match[str]) -> str:
+    """A sequence of letters in braces as a list: `{a..c}` is `{a,b,c}`."""
+    first, last = sorted(map(ord, match.groups()))
+    letters = [chr(code) for code in range(first, last + 1)]
+    return f"{{{','.join(letters if len(letters) > 1 else letters * 2)}}}"
+
+
 def are_braces_known(command: str) -> bool:
     """Whether the readings of the command line have every word that a shell makes of braces in it."""
-    return "{" not in command or "," not in command or _without_braces(command)[1]
+    return (
+        "{" not in command
+        or "," not in command
+        or all(_without_braces(command, with_quotes=with_quotes)[1] for with_quotes in (False, True))
+    )
 
 
-def _without_braces(command: str) -> tuple[str, bool]:
-    """The command line with the words that a shell makes of braces, and whether these are all."""
+def _without_braces(command: str, *, with_quotes: bool) -> tuple[str, bool]:
+    """The command line with the words that a shell makes of braces, and whether these are all.
+
+    `with_quotes`: whether quotes are a part of a word, as they are for a shell, or the line is a text in quotes.
+    """
     most = len(command) + _GROWTH_LIMIT
     for _ in range(BRACES_LIMIT):
         found = _BRACES.search(command)
         if found is None:
             return command, True
         before, after = found.start(), found.end()
-        while before and command[before - 1] not in _WORD_ENDS:
-            before -= 1
-        while after < len(command) and command[after] not in _WORD_ENDS:
-            after += 1
+        if with_quotes:
+            word = next((one for one in _WORD.finditer(command) if one.end() >= after), None)
+            before, after = (min(before, word.start()), word.end()) if word is not None else (before, after)
+        else:
+            while before and command[before - 1] not in _WORD_ENDS:
+                before -= 1
+            while after < len(command) and command[after] not in _WORD_ENDS:
+                after += 1
         head, tail = command[before : found.start()], command[found.end() : after]
         parts = [part.removesuffix(",") for part in _BETWEEN_PARTS.findall(found[1])]
         words = " ".join(f"{head}{part}{tail}" for part in parts[:-1] if part or head or tail)

@@ -23,7 +23,7 @@ from ftl2_enterprise.gate.approvals import (
     shortest_expiry,
     why_void,
 )
-from ftl2_enterprise.gate.modules import find
+from ftl2_enterprise.gate.modules import RUNS_COMMANDS, canonical, find
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine import execute, foresee, observation_changes, observe
 from ftl2_enterprise.loops.engine.context import Held
@@ -47,7 +47,7 @@ from ftl2_enterprise.protocol.loops.approvals import (
 from ftl2_enterprise.protocol.loops.nouns import ActionState, PromptState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ftl2_enterprise.gate.approvals import ApprovalTerms
     from ftl2_enterprise.loops.engine.context import LoopContext
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 TIMING = frozenset({"start", "end", "delta"})
-"""Fields of a module's result that only describe the call."""
+"""Fields of the result of a command that only describe the call."""
 ACCESS_TIMES = frozenset({"atime", "access_time"})
 """Fields that change because a file is read."""
 BACKGROUND = frozenset({"uptime", "df -h /", "free -m"})
@@ -86,20 +86,24 @@ def digest_of_observations(engine: LoopContext, seen: Sequence[ObservationResult
     form = sorted(
         observe.encode([one.name, one.host, one.success, _stable(engine, one)])
         for one in seen
-        if _command(one.result) not in BACKGROUND
+        if not _is_background(one)
     )
     return digest_of("\n".join(form))
 
 
-def _command(result: Mapping[str, Any]) -> str:
-    command: Any = result.get("cmd")
-    return " ".join(map(str, cast("list[Any]", command))) if isinstance(command, list) else str(command or "")
+def _is_background(one: ObservationResult) -> bool:
+    if canonical(one.module) not in RUNS_COMMANDS:
+        return False
+    command: Any = one.result.get("cmd")
+    text = " ".join(map(str, cast("list[Any]", command))) if isinstance(command, list) else str(command or "")
+    return text in BACKGROUND
 
 
 def _stable(engine: LoopContext, one: ObservationResult) -> dict[str, Any]:
     known, result = find(one.module), engine.redactor.value(dict(one.result))
     volatile = ACCESS_TIMES | frozenset(known.volatile if known is not None else ())
-    return {key: _without(value, volatile) for key, value in result.items() if key not in TIMING | volatile}
+    top = TIMING if canonical(one.module) in RUNS_COMMANDS else frozenset[str]()
+    return {key: _without(value, volatile) for key, value in result.items() if key not in top | volatile}
 
 
 def _without(value: Any, names: frozenset[str]) -> Any:
@@ -387,7 +391,7 @@ def _comparable(engine: LoopContext, seen: Sequence[ObservationResult]) -> obser
     return {
         (one.name, one.host): {"success": one.success, **_stable(engine, one)}
         for one in seen
-        if _command(one.result) not in BACKGROUND
+        if not _is_background(one)
     }
 
 

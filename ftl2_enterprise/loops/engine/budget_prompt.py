@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt
 
-KEY = "engine:budget:"
+KEY = f"{prompting.OWN}budget:"
 WITHOUT_MODEL, TRY_AGAIN, STOP = "continue without the model", "try again", "stop"
 _RAISE = re.compile(r"raise by (?P<number>[0-9.]+) (?P<unit>USD|tokens)")
 _CENT = MICRO // 100

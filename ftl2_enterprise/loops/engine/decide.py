@@ -17,7 +17,9 @@ from ftl2_enterprise.loops.engine.context import Held, unless, unless_cut
 from ftl2_enterprise.loops.engine.fire_rules import state_of
 from ftl2_enterprise.loops.engine.model_calls import DecisionCalls
 from ftl2_enterprise.loops.engine.observe import CHECK, ObservedState, RequestedObservation, encode
+from ftl2_enterprise.loops.engine.prompting import OWN
 from ftl2_enterprise.loops.ports import (
+    DeciderFailed,
     PastIteration,
     Situation,
     StoppedWaiting,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
     from ftl2_enterprise.store.tx import Tx
 
-INSISTED = "engine:go-on:"
+INSISTED = f"{OWN}go-on:"
 CONTINUE, STOP = "continue", "stop"
 
 
@@ -214,11 +216,21 @@ async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> D
     if engine.decider.is_model:
         asked = _unless_cut(engine, asked)
     try:
-        return await unless(_grace_period(engine), asked)
+        return _without_own_key(await unless(_grace_period(engine), asked))
     except StoppedWaiting:
         if engine.stop.requested.is_set():
             return None
         raise
+
+
+def _without_own_key(decision: Decision | None) -> Decision | None:
+    """The decision. Raises DeciderFailed if its question has a key of the engine: what such an answer leads to is not
+    for deciders, such as more money for a model.
+    """
+    ask = decision.ask if decision is not None else None
+    if ask is not None and (ask.key or ask.question).startswith(OWN):
+        raise DeciderFailed(f"cannot ask with the key {ask.key or ask.question!r}: {OWN}... belongs to the engine")
+    return decision
 
 
 async def _unless_cut(engine: LoopContext, asked: Coroutine[Any, Any, Decision]) -> Decision:

@@ -66,17 +66,17 @@ def apply_now(engine: LoopContext, iteration: Iteration, op: StateOp, *, refused
     engine.journal.commit(claim_units.nothing)
 
 
-def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> set[str]:
     """Apply the operations to the live inventory; they are committed with the next unit, the decision that contains
     them. A dry run only records what it would apply.
 
     Host variables are dropped: only rules, which a person wrote, may set them. In a decision they could change how a
-    host is reached and what runs there without any check by policy.
+    host is reached and what runs there without any check by policy. Returns the names in what was applied.
     """
     if not ops:
-        return
+        return set()
     kept = [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops]
-    _apply(engine, iteration, kept, engine.decided_by)
+    return _apply(engine, iteration, kept, engine.decided_by)
 
 
 def restore(engine: LoopContext) -> None:
@@ -115,7 +115,7 @@ def _apply(
     ops: Sequence[StateOp],
     origin: Origin,
     already_refused: Sequence[str] = (),
-) -> None:
+) -> set[str]:
     listed = {entry.name for entry in engine.modules.hosts()} - registered(engine)
     ops, refused = valid_ops(list(ops), users=_users(engine))
     refused = [*already_refused, *refused]
@@ -143,6 +143,7 @@ def _apply(
             done.append(_redacted(engine, _marked(op, listed)))
     reasons = [engine.redactor.text(reason) for reason in refused]
     engine.journal.defer(state_units.change_state, iteration, ops=done, refused=reasons, previewed=is_preview)
+    return {op.name for op in done}
 
 
 def _held(engine: LoopContext, op: StateOp, origin: Origin) -> str | None:

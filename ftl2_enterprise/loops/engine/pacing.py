@@ -99,7 +99,7 @@ def _is_tried(row: NewAction) -> bool:
 
 
 def _has_acted(iteration: Iteration) -> bool:
-    return iteration.outcome is IterationOutcome.ACTED
+    return iteration.outcome in {IterationOutcome.ACTED, IterationOutcome.INTERRUPTED}
 
 
 def _retry(engine: LoopContext, repeated: Sequence[Attempts], *, of: int) -> PendingRetry:
@@ -206,9 +206,9 @@ def _left_of(engine: LoopContext, one: Attempts) -> float:
 def _left(engine: LoopContext, since: int | None, times: int) -> float:
     if since is None:
         return 0.0
-    # A clock that was set back does not make the pause longer.
-    passed = max(seconds_between(since, engine.clock.now()), 0.0)
-    return pause_before(engine, times) - passed
+    passed = seconds_between(since, engine.clock.now())
+    # After a clock was set back, nothing would be due until it has passed the old time.
+    return pause_before(engine, times) - passed if passed >= 0 else 0.0
 
 
 async def wait(engine: LoopContext, seconds: float) -> bool:

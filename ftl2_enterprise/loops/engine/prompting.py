@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 POLL = 0.2
 """Seconds between checks for an answer that another process recorded."""
 
+OWN = "engine:"
+"""Beginning of the keys of questions that the engine asks."""
+
 
 def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]]:
     """The closed questions of the loop, oldest first, and the answers that are secrets, by key.

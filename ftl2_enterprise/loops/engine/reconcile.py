@@ -463,7 +463,7 @@ async def _execute(
     if decision.actions:
         rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
     created = inventory_state.machines_created(engine, rows)
-    inventory_state.apply_with_next(engine, iteration, [*decision.state_ops, *created])
+    applied = inventory_state.apply_with_next(engine, iteration, [*decision.state_ops, *created])
     failed = [row for row in rows if row.state in {ActionState.FAILED, ActionState.UNKNOWN, ActionState.DENIED}]
     values: dict[str, Any] = {"rule_streak": 0}
     if failed:
@@ -479,7 +479,7 @@ async def _execute(
         loop_values=values,
     )
     reach(LoopFaultPoint.STATE_OPS_DONE)
-    await inventory_state.wait_for_machines(engine, created)
+    await inventory_state.wait_for_machines(engine, [op for op in created if op.name in applied])
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Text, bindparam, case, func, insert, literal_column, select, type_coerce
+from sqlalchemy import Text, and_, bindparam, case, func, insert, literal_column, or_, select, type_coerce
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.lifecycle import ACTION, ActionEvent
@@ -60,7 +60,14 @@ _ATTEMPTS = (
         iterations.c.loop_id == bindparam("of"),
         iterations.c.run == bindparam("in_run"),
         iterations.c.n >= bindparam("since"),
-        iterations.c.outcome == literal_column(f"'{IterationOutcome.ACTED}'"),
+        or_(
+            iterations.c.outcome == literal_column(f"'{IterationOutcome.ACTED}'"),
+            # An action that ends the process of its loop, as a restart of the service does, was begun.
+            and_(
+                iterations.c.outcome == literal_column(f"'{IterationOutcome.INTERRUPTED}'"),
+                actions.c.state == literal_column(f"'{ActionState.UNKNOWN}'"),
+            ),
+        ),
         actions.c.origin == literal_column("'decision'"),
         actions.c.state.not_in([literal_column(f"'{state}'") for state in _NOT_TRIED]),
     )
@@ -217,7 +224,8 @@ def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Act
 
 
 def attempted(tx: Tx, loop_id: int, run: int, *, since_iteration_n: int) -> list[Attempts]:
-    """What the decisions of a run have tried, in iterations from that number on that have acted.
+    """What the decisions of a run have tried, in iterations from that number on that have acted, or were interrupted
+    in the middle of it.
 
     What was denied when it was about to begin is among it. Actions of the same part of a step are one; without a
     step, those with the same module and parameters.

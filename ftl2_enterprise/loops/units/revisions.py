@@ -36,6 +36,7 @@ def put_in_force(
         desired_state=spec.desired_state,
         mode=spec.mode,
         left_out=[],
+        submitted_by=tx.actor,
         updated_at=tx.now,
     )
     fact = LoopUpdated(

@@ -9,11 +9,23 @@ from ftl2_enterprise.core.sentences import without_repeats
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT, ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import Mode
 from ftl2_enterprise.render.loops.diffs import diff_lines
-from ftl2_enterprise.render.text import Line, Role, fields_text, line, one_line, quoted, symbol
+from ftl2_enterprise.render.text import (
+    Line,
+    Role,
+    clean,
+    fields_text,
+    line,
+    one_line,
+    quoted,
+    symbol,
+    value_text,
+    with_commands,
+)
 from ftl2_enterprise.render.view import offer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail, RequiredPeople, ShownVote
     from ftl2_enterprise.protocol.loops.nouns import Loop, Prompt
@@ -22,6 +34,10 @@ if TYPE_CHECKING:
 INDENT = 2
 DEEPER = 4
 SHOWN_ACTIONS = 10
+SHORT_VALUE = 60
+"""Characters of a value that one line always shows completely."""
+LONGEST = 20_000
+"""Characters of a value that is shown in full."""
 SHOWN_DIFF = 12
 """Lines of the difference of an action in a list."""
 SHORT = 120
@@ -64,6 +80,9 @@ def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
     for one in actions[:SHOWN_ACTIONS]:
         params = one_line(fields_text(one.params), SHORT)
         lines.append(action_line(one.n, one.module, one.host, params, is_refused=one.refused is not None))
+        if _in_full(one.params, params, has_diff=bool(one.diff)):
+            hint = f"shortened; in full: `ftl2ctl answer {approval.request.prompt_id}`"
+            lines.append(line(*with_commands(hint), indent=DEEPER + 4))
         lines += short_diff_lines(one.diff or "")
     why = without_repeats(one.asks for one in actions if one.asks)
     needs = terms(why, map(who, approval.request.needs))
@@ -93,6 +112,7 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
     for one in request.actions:
         params, refused = one_line(fields_text(one.params), 400), one.refused is not None
         lines.append(action_line(one.n, one.module, one.host, params, is_refused=refused, reason=one.reason))
+        lines += _in_full(one.params, params, has_diff=bool(one.diff))
         lines += diff_lines(one.diff or "", indent=DEEPER + 4)
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
@@ -100,6 +120,23 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
     lines += _consents(approval, indent=INDENT)
     if request.state is ApprovalState.OPEN:
         lines.append(line(("expires: ", Role.FAINT), moment(request.deadline_at), indent=INDENT))
+    return lines
+
+
+def _in_full(params: Mapping[str, Any], shown: str, *, has_diff: bool) -> list[Line]:
+    """The parameters that one line does not show completely; of content, the difference is shown."""
+    lines: list[Line] = []
+    for name, value in params.items():
+        text = value if isinstance(value, str) else value_text(value, LONGEST)
+        if (has_diff and name == "content") or (text in shown and "\n" not in text):
+            continue
+        if len(text) <= SHORT_VALUE and "\n" not in text:
+            continue
+        lines.append(line((f"{one_line(name, 80)}, in full:", Role.FAINT), indent=DEEPER + 4))
+        lines += [line(("| ", Role.FAINT), part, indent=DEEPER + 4) for part in clean(text[:LONGEST]).splitlines()]
+        if len(text) > LONGEST:
+            more = f"{len(text) - LONGEST} more characters: `ftl2ctl prompts --json` has them"
+            lines.append(line((more, Role.WARNING), indent=DEEPER + 4))
     return lines
 
 

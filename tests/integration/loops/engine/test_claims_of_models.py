@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import Condition, IterationOutcome, Outcome
-from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 from tests.support.loops.runs import deny, outcomes
 
 if TYPE_CHECKING:
@@ -58,3 +58,23 @@ async def test_a_claim_after_a_denial_changes_nothing(tmp_path: Path, is_model: 
     assert loop.outcome is Outcome.DENIED
     assert loop.reason is not None
     assert "denied" in loop.reason
+
+
+@pytest.mark.parametrize("kind", ["loop", "day"])
+@pytest.mark.parametrize("is_key", [True, False])
+async def test_a_question_with_a_key_of_the_engine_raises_no_budget(tmp_path: Path, kind: str, is_key: bool) -> None:
+    key, raised = f"engine:budget:{kind}:20789:1", "raise by 1000000 USD"
+    ask = Ask(
+        question="Is the server healthy?" if is_key else key,
+        options=[raised, "no"],
+        default=raised,
+        key=key if is_key else None,
+    )
+    decider = ScriptedDecider(Decision(ask=ask), CLAIM, is_model=True)
+    with bench(tmp_path, decider, people=ScriptedPeople(), max_cost=1.0) as b:
+        loop = await b.run()
+        assert b.loop().spec.max_cost == 1.0
+        assert [one for one in b.kinds() if one.startswith("prompt.") or "raised" in one] == []
+    assert loop.outcome is Outcome.MODEL_FAILED
+    assert loop.reason is not None
+    assert "belongs to the engine" in loop.reason

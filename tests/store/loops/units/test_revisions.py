@@ -214,3 +214,10 @@ def test_the_reason_of_a_failure_stays_in_the_event(db: Store) -> None:
         fact = next(fact_of(one) for one in list_events(tx, after=0, limit=100) if one.kind == "loop.updated")
         assert isinstance(fact, LoopUpdated)
         assert (fact.state, fact.state_reason) == (LoopState.FAILED, "no such host")
+
+
+def test_who_changes_a_loop_is_its_requester_from_then_on(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, LoopState.RESTING)
+        tx.actor = "ada (uid 7, pid 8)"
+        assert update(tx, loop).submitted_by == "ada (uid 7, pid 8)"

@@ -76,3 +76,20 @@ def test_too_many_are_denied_by_every_rule_about_paths() -> None:
 def test_a_blank_of_env_separates_words(command: str) -> None:
     assert judge([policy(("deny", {"param.cmd": "rm *"}))], "shell", cmd=command).ruling is Ruling.DENY
     assert judge([policy(("deny", {"param.path": "/x"}))], "shell", cmd=command).ruling is Ruling.DENY
+
+
+@pytest.mark.parametrize(
+    ("match", "command"),
+    [
+        ({"param.cmd": "rm *"}, "r{,x}'m' /y"),
+        ({"param.cmd": "rm *"}, 'sudo {r,x}"m" /y'),
+        ({"param.cmd": "rm *"}, "bash -c \"r{,x}'m' /y\""),
+        ({"param.cmd": "rm *"}, "r{m..m} /y"),
+        ({"param.cmd": "rm *"}, "r{,x}$'m' /y"),
+        ({"param.path": "/etc/*"}, "cat {/e,/x}'tc/shadow'"),
+        ({"param.path": "/etc/*"}, "cat /srv/{.,x}'./etc/shadow'"),
+        ({"param.path": "/etc/*"}, "cat /{d..f}tc/shadow"),
+    ],
+)
+def test_braces_next_to_quotes_and_sequences_are_read_as_by_bash(match: dict[str, str], command: str) -> None:
+    assert judge([policy(("deny", match))], "shell", cmd=command).ruling is Ruling.DENY

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail
-from ftl2_enterprise.render.loops.approvals import short_action_lines
+from ftl2_enterprise.render.loops.approvals import approval_lines, short_action_lines
 from ftl2_enterprise.render.loops.prompts import detail_lines, prompts_table
 from tests.snapshots.loops.scenarios.approvals import APPROVAL, TO_APPROVE
 from tests.snapshots.scenario import NOW, FixedReader
@@ -64,3 +64,13 @@ def test_people_whom_two_rules_require_are_listed_once():
 def test_people_who_are_asked_again_are_shown_why():
     assert f"asked again: {CHANGED}" in texts(short_action_lines(replace(APPROVAL, again=CHANGED)))
     assert not any("asked again" in one for one in texts(short_action_lines(APPROVAL)))
+
+
+def test_a_command_is_shown_in_full_to_people_who_decide_about_it():
+    hidden = "true\n# " + "a" * 900 + "\nrm -r /srv"
+    actions = [replace(APPROVAL.request.actions[0], module="shell", params={"cmd": hidden}, diff=None)]
+    approval = replace(APPROVAL, request=replace(APPROVAL.request, actions=actions))
+    shown = texts(approval_lines(approval))
+    assert "cmd, in full:" in shown
+    assert [one for one in shown if one.startswith("| ")] == ["| true", "| # " + "a" * 900, "| rm -r /srv"]
+    assert any("shortened" in one for one in texts(short_action_lines(approval)))
