@@ -117,6 +117,10 @@ class Modules(Protocol):
         """Why the module cannot be used on that host (unknown, does nothing, is excluded), or None. One sentence."""
         ...
 
+    def source_digest(self, module: str, params: Mapping[str, Any]) -> str:
+        """A digest of the file of this machine whose content the call would write; empty without a readable one."""
+        ...
+
     def add_host(self, entry: HostEntry) -> None:
         """Register a host in the live inventory, or replace one that was registered.
 

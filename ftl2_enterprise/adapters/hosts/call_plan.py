@@ -6,6 +6,7 @@ import base64
 import shlex
 import stat
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -181,6 +182,17 @@ def read_source(module: str, source: Path) -> bytes:
         return source.read_bytes()
     except OSError as error:
         raise CannotPlan(f"cannot {module} {source}: {error.strerror or error}") from error
+
+
+def source_digest(module: str, params: Mapping[str, Any]) -> str:
+    """SHA-256 of the file of this machine whose content `copy` or `template` writes; empty without a readable one."""
+    given = params.get("src")
+    if module not in {"copy", "template"} or not given or params.get("remote_src"):
+        return ""
+    try:
+        return sha256(read_source(module, Path(str(given)).expanduser())).hexdigest()
+    except (CannotPlan, RuntimeError):
+        return ""
 
 
 def _inline(content: bytes) -> dict[str, str]:

@@ -84,6 +84,10 @@ class Ftl2Modules:
         entry = self._inventory.entry(host)
         return "" if entry is None else ftl2_context.privilege(entry)
 
+    def source_digest(self, module: str, params: Mapping[str, Any]) -> str:
+        """See the port."""
+        return call_plan.source_digest(canonical(module), params)
+
     def add_host(self, entry: HostEntry) -> None:
         """See the port."""
         self._inventory.add(entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -196,12 +197,14 @@ async def put(
     again: str | None,
 ) -> Prompt:
     """Commit one request for all actions of the decision, with what they would change. Raises Held."""
+    salt = secrets.token_bytes(16)
+    # Before the differences are found out: what is written to a file in the meantime makes the approval void.
+    sources = await asyncio.to_thread(_sources, engine, judged, salt)
     planned = await foresee.to_approve(engine, judged)
     needs = distinct(need for one in judged if one.asks and one.verdict is not None for need in one.verdict.needs)
     expires = shortest_expiry(needs, engine.limits.approval_timeout)
     if engine.spec.prompt_timeout is not None:
         expires = min(expires, engine.spec.prompt_timeout)
-    salt = secrets.token_bytes(16)
     why = SEPARATOR.join(without_repeats(one.why for one in judged if one.asks))
     requester = approval_terms.uid_of(loop.submitted_by)
     if requester is None and not loop.managed and engine.person is not None:
@@ -212,7 +215,10 @@ async def put(
         why=why,
         again=again,
         needs=[approval_terms.required(need) for need in needs],
-        actions=[_proposed(engine, one, row, decision, salt) for one, row in zip(judged, planned, strict=True)],
+        actions=[
+            msgspec.structs.replace(_proposed(engine, one, row, decision, salt), source=source or None)
+            for one, row, source in zip(judged, planned, sources, strict=True)
+        ],
         summaries=[one.row.summary for one in judged],
         salt=salt.hex(),
         effects_digest=_bound(engine, judged, salt),
@@ -231,6 +237,12 @@ def _question(judged: Sequence[JudgedAction]) -> str:
     more = f" and {len(hosts) - HOSTS_NAMED} more" if len(hosts) > HOSTS_NAMED else ""
     named = ", ".join(hosts[:HOSTS_NAMED]) + more
     return f"Approve {len(running)} action{'' if len(running) == 1 else 's'} on {named}?"
+
+
+def _sources(engine: LoopContext, judged: Sequence[JudgedAction], salt: bytes) -> list[str]:
+    """For each action what its approval is bound to of the file whose content it writes; empty without one."""
+    found = [engine.modules.source_digest(one.row.module, one.params) for one in judged]
+    return [binding([one], salt) if one else "" for one in found]
 
 
 def _proposed(
@@ -406,10 +418,16 @@ async def _why_other_content(
 ) -> str | None:
     """Why people have not agreed to what would be written now; None if they have. Raises Held.
 
-    The effect has the name of a file that a module reads, and not its content, so their differences are compared.
+    The effect has the name of a file that a module reads, and not its content, so the content is compared; of what
+    the host decides, such as the content of the destination, the differences.
     """
     if len(judged) != len(request.actions):
         return None
+    if any(one.source for one in request.actions):
+        sources = await asyncio.to_thread(_sources, engine, judged, _salt_of(request))
+        for one, asked, source in zip(judged, request.actions, sources, strict=True):
+            if one.row.event is None and asked.source and not is_same(source, asked.source):
+                return f"the content of {one.params['src']} is not what it was when it was asked"
     named = {n for n, one in enumerate(judged) if one.row.event is None and one.params.get("src")}
     if not any(request.actions[n].diff for n in named):
         return None

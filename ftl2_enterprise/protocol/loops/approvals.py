@@ -64,6 +64,8 @@ class ProposedAction(Wire, frozen=True):
     """What it would change in a text, if that is known."""
     places: str | None = None
     """A digest of where its paths led when it was asked; null if nowhere else, or if that was not known."""
+    source: str | None = None
+    """A digest of the content of the file of the controller that it writes; null if there is none."""
 
 
 class ApprovalRequest(Wire, frozen=True):

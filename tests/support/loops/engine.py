@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ftl2_enterprise.adapters.hosts import call_plan
 from ftl2_enterprise.adapters.hosts.local.calls import LocalCalls
 from ftl2_enterprise.adapters.rules.runner import RuleProcesses
 from ftl2_enterprise.core.clock import SystemClock
@@ -101,6 +102,9 @@ class ScriptedModules:
 
     def refuse(self, module: str, host: str) -> str | None:
         return self.refused.get(module)
+
+    def source_digest(self, module: str, params: Mapping[str, Any]) -> str:
+        return call_plan.source_digest(canonical(module), params)
 
     def add_host(self, entry: HostEntry) -> None:
         self.groups[entry.name] = entry.groups
