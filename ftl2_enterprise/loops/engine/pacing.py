@@ -200,7 +200,8 @@ def unseen(engine: LoopContext, iterations: Sequence[Iteration]) -> list[Iterati
 
 
 def _left_of(engine: LoopContext, one: Attempts) -> float:
-    return _left(engine, one.at, one.times)
+    # What a crash interrupted is repeated at once, before what follows it.
+    return 0.0 if (one.state, one.times) == (ActionState.UNKNOWN, 1) else _left(engine, one.at, one.times)
 
 
 def _left(engine: LoopContext, since: int | None, times: int) -> float:

@@ -63,7 +63,9 @@ def _with_answer(answer: str, answered_by: str | None) -> str:
         return f"answered: {shown} (by {person(answered_by)})"
     who = (answered_by or "").partition(" by ")[2]
     by = f" by {person(who)}" if who else ""
-    return f"{word}{by}; its default counts: {shown}"
+    # The time for an answer is over, or no person could be asked.
+    what = "not answered" if word == PromptState.EXPIRED else f"{word}{by}"
+    return f"{what}; its default counts: {shown}"
 
 
 def answered(answer: str, answered_by: str | None) -> Line:

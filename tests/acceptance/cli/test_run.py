@@ -88,7 +88,7 @@ def test_a_question_without_an_answer_exits_with_8_and_can_be_answered_later(
     assert "no open prompts" in ended(command.run("prompts"), 0)
     ended(command.run("run", "--resume", "made"), 0)
     assert (tmp_path / "made").read_text() == "red\n"
-    assert "prompt 1: Which colour? -> red" in ended(command.run("history", "made"), 0)
+    assert "prompt 1: Which colour? -> answered: red" in ended(command.run("history", "made"), 0)
 
 
 def test_an_answer_may_come_from_a_pipe(command: Command, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_an_answer_may_come_from_a_pipe(command: Command, tmp_path: Path) -> Non
 
 def test_without_a_terminal_the_default_is_used(command: Command, tmp_path: Path) -> None:
     path = manifest(tmp_path, "echo {{{{ answers.colour }}}} > {base}/made", question=True)
-    assert "answered: blue (by default)" in ended(command.run("run", "-f", path, "--non-interactive"), 0)
+    assert "not answered; its default counts: blue" in ended(command.run("run", "-f", path, "--non-interactive"), 0)
 
 
 def test_every_outcome_has_its_own_exit_status() -> None:

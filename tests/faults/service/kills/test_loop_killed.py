@@ -114,7 +114,9 @@ def test_killed_at_each_fault_point_it_continues_and_repeats_nothing(tmp_path: P
 
 def test_each_restart_comes_later_up_to_a_limit_and_at_once_after_a_healthy_run(tmp_path: Path) -> None:
     settings = "restart_delay = 0.05\nrestart_cap = 0.4\nhealthy_after = 1.0\nrestart_limit = 8"
-    with daemon(tmp_path, supervisor=settings) as service:
+    # Each kill interrupts the action, which counts as an attempt.
+    loops = "[loops]\nattempts = 20\nretry_delay = 0.001\n"
+    with daemon(tmp_path, supervisor=settings, more=loops) as service:
         service.start()
         gate = tmp_path / "gate"
         witness = tmp_path / "witness"

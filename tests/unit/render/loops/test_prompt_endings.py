@@ -23,7 +23,7 @@ WHY = "the observations changed since it was asked"
     ("state", "answer", "by", "word", "end"),
     [
         (PromptState.ANSWERED, "yes", "ada (uid 7, pid 8)", "answered", "answered: yes (by ada)"),
-        (PromptState.ANSWERED, "no", "default", "expired", "expired; its default counts: no"),
+        (PromptState.ANSWERED, "no", "default", "expired", "not answered; its default counts: no"),
         (PromptState.ANSWERED, "no", "default, dismissed by ada (uid 7, pid 8)", "dismissed",
          "dismissed by ada; its default counts: no"),
         (PromptState.EXPIRED, None, None, "expired", "expired without an answer"),
