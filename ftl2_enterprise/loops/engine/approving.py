@@ -216,7 +216,7 @@ async def put(
         again=again,
         needs=[approval_terms.required(need) for need in needs],
         actions=[
-            msgspec.structs.replace(_proposed(engine, one, row, decision, salt), source=source or None)
+            _proposed(engine, one, row, decision, salt, source)
             for one, row, source in zip(judged, planned, sources, strict=True)
         ],
         summaries=[one.row.summary for one in judged],
@@ -246,7 +246,12 @@ def _sources(engine: LoopContext, judged: Sequence[JudgedAction], salt: bytes) -
 
 
 def _proposed(
-    engine: LoopContext, one: JudgedAction, row: action_units.NewAction, decision: Decision, salt: bytes
+    engine: LoopContext,
+    one: JudgedAction,
+    row: action_units.NewAction,
+    decision: Decision,
+    salt: bytes,
+    source: str,
 ) -> ProposedAction:
     return ProposedAction(
         n=one.row.n,
@@ -258,6 +263,7 @@ def _proposed(
         refused=one.row.reason if one.row.event is not None else None,
         diff=row.diff or None,
         places=_places(engine, one, salt) or None,
+        source=source or None,
     )
 
 

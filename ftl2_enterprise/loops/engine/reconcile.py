@@ -428,20 +428,21 @@ def _give_up(engine: LoopContext, iteration: Iteration, decision: Decision, why:
     decision = msgspec.structs.replace(
         decision, actions=[], reasoning=f"{decision.reasoning} No further attempt: {why}."
     )
-    journal = engine.journal
-    journal.commit(run_units.record_decision, iteration, journal.generation, decision, by=by, actions=[])
-    journal.commit(run_units.end_iteration, iteration, journal.generation, IterationOutcome.OBSERVED)
+    _end_without_actions(engine, iteration, decision, by=by)
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=why)
 
 
 def _refuse_claim(engine: LoopContext, iteration: Iteration, decision: Decision, end: RunEnd, *, by: str) -> RunEnd:
     """End a run in which a model claims that the state is as desired, and nothing shows it."""
     end = replace(end, reason=engine.redactor.text(end.reason or ""))
-    decision = msgspec.structs.replace(decision, converged=False)
+    _end_without_actions(engine, iteration, msgspec.structs.replace(decision, converged=False), by=by)
+    return end
+
+
+def _end_without_actions(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: str) -> None:
     journal = engine.journal
     journal.commit(run_units.record_decision, iteration, journal.generation, decision, by=by, actions=[])
     journal.commit(run_units.end_iteration, iteration, journal.generation, IterationOutcome.OBSERVED)
-    return end
 
 
 async def _execute(
