@@ -177,14 +177,13 @@ def left_until(engine: LoopContext, retry: PendingRetry) -> float:
 
 
 def to_observe_again(engine: LoopContext, now: LoopSnapshot) -> PendingRetry | None:
-    """The pause before observing again what could not be observed; None if something could be done."""
+    """The pause before observing again what could not be observed; None if something could be done, or it is over."""
     times = len(unseen(engine, decide.of_budget(now.of_run)))
-    if times == 0:
+    if times == 0 or (left := _left(engine, now.of_run[-1].ended_at, times)) <= 0:
         return None
-    left = _left(engine, now.of_run[-1].ended_at, times)
     last = now.of_run[-1].decision
     return PendingRetry(
-        at=after(engine.clock.now(), max(left, 0.0)),
+        at=after(engine.clock.now(), left),
         calls=[],
         attempts=times,
         of=engine.limits.attempts,

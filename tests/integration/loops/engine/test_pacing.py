@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.loops.engine import pacing
@@ -285,6 +286,23 @@ async def test_what_cannot_be_observed_is_observed_again_three_times(tmp_path: P
         assert outcomes(b) == [IterationOutcome.OBSERVED] * 3
     assert ended.outcome is Outcome.NOT_CONVERGED
     assert ended.reason == "Not every step could be observed. web1 cannot be observed: no route to it"
+
+
+async def test_without_a_pause_nothing_is_recorded_between_iterations(tmp_path: Path) -> None:
+    unseen = Decision(reasoning="Not every step could be observed.", unmet=["web1 cannot be observed"])
+    with bench(tmp_path, repeating(unseen), limits=RunLimits(retry_delay=0.0)) as b:
+        with b.database.write() as tx:
+            tx.connection.execute(text("CREATE TABLE noted (retry TEXT)"))
+            tx.connection.execute(
+                text(
+                    "CREATE TRIGGER note AFTER UPDATE OF retry ON loops WHEN new.retry IS NOT NULL"
+                    " BEGIN INSERT INTO noted VALUES (new.retry); END"
+                )
+            )
+        await b.run()
+        with b.database.read() as tx:
+            assert tx.connection.execute(text("SELECT count(*) FROM noted")).scalar_one() == 0
+        assert outcomes(b) == [IterationOutcome.OBSERVED] * 3
 
 
 async def test_a_stop_ends_the_pause(tmp_path: Path) -> None:
