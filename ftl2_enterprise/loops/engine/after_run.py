@@ -49,11 +49,13 @@ def after_run(
     """Decide whether the loop ends, or rests and for how long.
 
     A continuous loop rests for its interval when in sync, and with growing delays after runs that did not converge.
-    Blocked, denied and previewed need a person, so they end a continuous loop, too.
+    So it does after a denial: what policy allows is still kept as desired, and the policy may change.
+    Blocked and previewed need a person, so they end a continuous loop, too.
     Without an approval, or if it may only report drift, it observes again after its interval: nothing has failed.
     """
     continues = {
-        Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED, Outcome.UNAPPROVED, Outcome.DRIFTED,
+        Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.DENIED, Outcome.MODEL_FAILED, Outcome.UNAPPROVED,
+        Outcome.DRIFTED,
     }  # fmt: skip
     if mode is not Mode.CONTINUOUS or outcome not in continues:
         return LoopEnd(fact=ENDS[outcome])

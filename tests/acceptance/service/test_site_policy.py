@@ -83,6 +83,26 @@ def test_a_policy_that_is_loaded_again_counts_for_what_runs(service: Daemon, tmp
     assert not (tmp_path / "forbidden" / "c").exists()
 
 
+def test_a_denial_does_not_end_a_continuous_loop(service: Daemon, tmp_path: Path) -> None:
+    rules = tmp_path / "policy.d" / "10-paths.yaml"
+    rules.write_text(DENY)
+    service.start()
+    denied, kept = tmp_path / "forbidden" / "x", tmp_path / "kept"
+    other = f"  - name: other\n    copy: {{content: hello, dest: {kept}}}\n"
+    steps = FILE.format(name="both", path=denied) + other
+    service.submit("both", steps, mode=Mode.CONTINUOUS, interval=0.2)
+    until(lambda: service.loop("both").failures > 0)
+    assert kept.exists()
+    # The other step is still kept as desired.
+    kept.unlink()
+    until(kept.exists)
+    assert not denied.exists()
+    rules.write_text("rules: []\n")
+    service.call(Reload())
+    until(denied.exists)
+    until(lambda: service.loop("both").failures == 0)
+
+
 def test_a_mistake_in_a_reload_leaves_the_previous_policy_in_force(service: Daemon, tmp_path: Path) -> None:
     file = tmp_path / "policy.d" / "10-paths.yaml"
     file.write_text(DENY)

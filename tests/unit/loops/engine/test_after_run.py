@@ -30,9 +30,14 @@ def test_a_single_loop_ends(outcome, fact):
     assert follow(outcome, Mode.SINGLE) == LoopEnd(fact=fact)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.DENIED, Outcome.PREVIEWED])
+@pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.PREVIEWED])
 def test_a_continuous_loop_ends_where_a_person_is_needed(outcome):
     assert isinstance(follow(outcome), LoopEnd)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_CONVERGED, Outcome.DENIED, Outcome.MODEL_FAILED])
+def test_a_continuous_loop_that_did_not_converge_tries_again(outcome):
+    assert follow(outcome, failures=1) == LoopRest(delay=120.0, failures=2)
 
 
 def test_in_sync_rests_for_the_interval_and_resets_failures():
