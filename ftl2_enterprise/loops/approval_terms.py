@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NOT_NEEDED = "nothing is out of place any more"
 """Why an approval is void that was not used before the drift ended without it."""
-_UID = re.compile(r"\(uid ([0-9]+), pid [0-9]+\)$")
+_UID = re.compile(r" ?\(uid ([0-9]+), pid [0-9]+\)$")
 """The end of the actor that the service records. A name before it may contain anything."""
 
 
@@ -102,6 +102,11 @@ def uid_of(actor: str | None) -> int | None:
     """The user id in an actor, `alice (uid 1000, pid 7)`; None if it has none."""
     found = _UID.search(actor or "")
     return int(found[1]) if found else None
+
+
+def name_of(actor: str) -> str:
+    """The name in an actor."""
+    return _UID.sub("", actor)
 
 
 def _need(one: RequiredPeople) -> ApprovalNeed:

@@ -293,6 +293,7 @@ prompts = Table(
     Column("kind", Word(PromptKind), nullable=False, server_default=text("'question'")),
     Column("secret", Flag, nullable=False, server_default=text("0")),
     Column("withdrawn", Words, nullable=True),
+    Column("dismissed_by", Words, nullable=True),
     known("prompts", "state", PROMPT.states),
     known("prompts", "kind", PromptKind),
     flag("prompts", "secret"),

@@ -280,7 +280,8 @@ def why_unapproved(tx: Tx, prompt: Prompt) -> tuple[ApprovalRequest, str | None]
         return request, request.reason or str(request.state)
     missing = approval_terms.missing(request, approval_rows.get_votes(tx, request.id))
     if prompt.state is PromptState.DISMISSED:
-        return request, f"{REQUEST_DISMISSED}; {missing}"
+        by = f" by {approval_terms.name_of(prompt.dismissed_by)}" if prompt.dismissed_by else ""
+        return request, f"{REQUEST_DISMISSED}{by}; {missing}"
     if tx.now < request.deadline_at:
         return request, f"{NO_PERSON}, which is not interactive; {missing}"
     seconds = round(seconds_between(request.asked_at, request.deadline_at), 1)

@@ -124,7 +124,7 @@ def expire_prompt(tx: Tx, prompt_id: int, *, unattended: bool = False) -> Prompt
 @unit
 def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
     """Close a prompt that needs no answer any more. Raises Problem(conflict) when it is closed."""
-    return _close(tx, prompt_id, PromptEvent.DISMISSED, {})
+    return _close(tx, prompt_id, PromptEvent.DISMISSED, {"dismissed_by": tx.actor})
 
 
 def withdraw_prompt(tx: Tx, prompt_id: int, why: str) -> Prompt:
@@ -220,7 +220,8 @@ def _find(tx: Tx, prompt_id: int) -> Prompt | None:
 def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], *, unattended: bool = False) -> Prompt:
     before = get_prompt(tx, prompt_id)
     if before.state is not PromptState.OPEN:
-        by = f" by {before.answered_by}" if before.answered_by else ""
+        who = before.answered_by or before.dismissed_by
+        by = f" by {who}" if who else ""
         verb = "answer" if event is PromptEvent.ANSWERED else "close"
         raise problem.conflict(f"cannot {verb} the prompt {prompt_id}: it is {before.state}{by} already")
     transition(tx, PROMPT, prompts, prompt_id, event, **values)
@@ -244,7 +245,12 @@ def _closed(prompt: Prompt, event: PromptEvent, *, unattended: bool) -> PromptFa
         case PromptEvent.EXPIRED:
             return PromptExpired(iteration_id=prompt.iteration_id, prompt_id=prompt.id, unattended=unattended)
         case PromptEvent.DISMISSED:
-            return PromptDismissed(iteration_id=prompt.iteration_id, prompt_id=prompt.id, withdrawn=prompt.withdrawn)
+            return PromptDismissed(
+                iteration_id=prompt.iteration_id,
+                prompt_id=prompt.id,
+                withdrawn=prompt.withdrawn,
+                dismissed_by=prompt.dismissed_by,
+            )
 
 
 def newest_prompts(tx: Tx, loop_id: int | None, *, settled: bool, limit: int) -> list[Prompt]:

@@ -441,6 +441,8 @@ class Prompt(Wire, frozen=True):
     withdrawn: str | None = None
     """Why it was closed although no person dismissed it, such as a change of the desired state; its state is then
     `dismissed`."""
+    dismissed_by: str | None = None
+    """The person who dismissed it, if no default counts as its answer."""
 
 
 class ModelCall(Wire, frozen=True):

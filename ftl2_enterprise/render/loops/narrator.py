@@ -63,7 +63,7 @@ from ftl2_enterprise.render.loops.prompt_endings import answered, ending_line
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, question
 from ftl2_enterprise.render.loops.standing import WITH_EXCEPTIONS
 from ftl2_enterprise.render.loops.tally import Tally
-from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
+from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, person, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +192,7 @@ class Narrator:
             case PromptExpired():
                 return self._prompt_expired(fact.prompt_id, unattended=fact.unattended)
             case PromptDismissed():
-                return self._prompt_dismissed(fact.prompt_id, fact.withdrawn)
+                return self._prompt_dismissed(fact.prompt_id, fact.withdrawn, fact.dismissed_by)
             case StateChanged() | StatePreviewed():
                 what = "recorded" if isinstance(fact, StateChanged) else "would record"
                 text = f"{what}: {fact.op.replace('_', ' ')} {one_line(fact.name)}"
@@ -238,7 +238,7 @@ class Narrator:
             case PromptState.EXPIRED:
                 return self._prompt_expired(fact.prompt_id)
             case _:
-                return self._prompt_dismissed(fact.prompt_id, prompt.withdrawn)
+                return self._prompt_dismissed(fact.prompt_id, prompt.withdrawn, prompt.dismissed_by)
 
     # --- iterations ------------------------------------------------------------------------------------------------
 
@@ -423,7 +423,8 @@ class Narrator:
         )
         return [line(symbol("!", Role.WARNING), (what, Role.WARNING), indent=INDENT)]
 
-    def _prompt_dismissed(self, prompt_id: int, withdrawn: str | None) -> list[Line]:
+    def _prompt_dismissed(self, prompt_id: int, withdrawn: str | None, by: str | None) -> list[Line]:
         self._settled.add(prompt_id)
-        what = f"withdrawn: {one_line(withdrawn, 200)}" if withdrawn else "dismissed"
+        what = f"dismissed by {person(by)}" if by else "dismissed"
+        what = f"withdrawn: {one_line(withdrawn, 200)}" if withdrawn else what
         return [line((f"the prompt was {what}", Role.FAINT), indent=INDENT)]

@@ -54,7 +54,13 @@ def ending(prompt: Prompt, request: ShownRequest | ApprovalRecord | None, votes:
         return _ending_of_approval(prompt, word, reason, votes)
     if prompt.withdrawn is not None:
         return f"{word}: {one_line(reason, 400)}"
-    return f"{word} without an answer" if prompt.answer is None else _with_answer(prompt.answer, prompt.answered_by)
+    if prompt.answer is None:
+        return f"{word}{_by(prompt.dismissed_by)} without an answer"
+    return _with_answer(prompt.answer, prompt.answered_by)
+
+
+def _by(name: str | None) -> str:
+    return f" by {person(name)}" if name else ""
 
 
 def _with_answer(answer: str, answered_by: str | None) -> str:
@@ -62,9 +68,8 @@ def _with_answer(answer: str, answered_by: str | None) -> str:
     if word == PromptState.ANSWERED:
         return f"answered: {shown} (by {person(answered_by)})"
     who = (answered_by or "").partition(" by ")[2]
-    by = f" by {person(who)}" if who else ""
     # The time for an answer is over, or no person could be asked.
-    what = "not answered" if word == PromptState.EXPIRED else f"{word}{by}"
+    what = "not answered" if word == PromptState.EXPIRED else f"{word}{_by(who)}"
     return f"{what}; its default counts: {shown}"
 
 
@@ -82,7 +87,7 @@ def _ending_of_approval(prompt: Prompt, word: str, reason: str, votes: Sequence[
         case "rejected":
             return one_line(reason or f"rejected by {person(prompt.answered_by)}", 400)
         case PromptState.DISMISSED:
-            why = ""  # the reason repeats the word
+            why = _by(prompt.dismissed_by)  # the reason repeats the word
         case _:
             why = f": {one_line(reason, 400)}" if reason else ""
     return f"{word}{why}{_decided_before(votes, reason)}"

@@ -68,3 +68,5 @@ class PromptDismissed(PromptFact, frozen=True, tag="prompt.dismissed"):
 
     withdrawn: str | None = None
     """Why it was withdrawn, such as a change of the desired state; null if a person dismissed it."""
+    dismissed_by: str | None = None
+    """The person who dismissed it."""

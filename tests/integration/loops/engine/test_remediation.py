@@ -7,6 +7,7 @@ import pytest
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine.context import RunLimits
+from ftl2_enterprise.loops.handlers.table import WRITES
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -193,10 +194,12 @@ async def test_a_request_that_expires_denies_the_actions(tmp_path):
 async def test_a_dismissed_request_denies_the_actions(tmp_path):
     with asking(tmp_path) as b:
         await b.run()
-        do(b, DismissPrompt(prompt=1))
+        with b.database.write() as tx:
+            tx.actor = "anna (uid 1001, pid 7)"
+            WRITES[DismissPrompt].call(DismissPrompt(prompt=1)).execute(tx)
         ended = await b.run()
         assert (ended.outcome, ran(b)) == (Outcome.UNAPPROVED, [])
-        assert "dismissed" in (ended.reason or "")
+        assert "the request for approval was dismissed by anna; " in (ended.reason or "")
 
 
 # --- remediation ---------------------------------------------------------------------------------------------------

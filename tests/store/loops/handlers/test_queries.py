@@ -275,7 +275,8 @@ def test_dismissing_twice_is_allowed(db: Store) -> None:
         asked = ask(tx, one_of_each(tx), "other", default=None)
     assert do(db, verbs.DismissPrompt(prompt=asked)) == do(db, verbs.DismissPrompt(prompt=asked))
     with db.read() as tx:
-        assert prompt_rows.get_prompt(tx, asked).state is PromptState.DISMISSED
+        found = prompt_rows.get_prompt(tx, asked)
+        assert (found.state, found.dismissed_by) == (PromptState.DISMISSED, "eva")
         assert loop_rows.get_loop(tx, "web").open_prompts == 1
 
 

@@ -88,6 +88,9 @@ def test_the_reason_of_a_dismissed_approval_is_not_repeated():
     dismissed = replace(APPROVED, state=PromptState.DISMISSED, answer=None)
     request = replace(APPROVAL.request, state=ApprovalState.EXPIRED, reason="the request for approval was dismissed")
     assert ending(dismissed, request) == "dismissed"
+    assert ending(replace(dismissed, dismissed_by="ada (uid 7, pid 8)"), request) == "dismissed by ada"
+    question = replace(ASKED, state=PromptState.DISMISSED, answer=None, dismissed_by="ada (uid 7, pid 8)")
+    assert ending(question, None) == "dismissed by ada without an answer"
 
 
 def test_an_approval_is_named_by_its_answer_where_its_request_is_not_known():
