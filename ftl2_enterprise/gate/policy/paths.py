@@ -120,7 +120,7 @@ def path_words(command: str, base: str) -> PathWords:
     left: list[tuple[str, tuple[str, ...]]] = [(command, (base,) if base else ())]
     lines = set(left)
     for line, bases in left:
-        is_complete &= quoting.are_braces_known(line)
+        is_complete &= quoting.are_known(line)
         is_plain = _QUOTES.isdisjoint(line)
         for given in _readings(line):
             if line is command:
@@ -201,7 +201,7 @@ def known_part(path: str) -> str | None:
     folder, _, name = path[: found.start()].rpartition("/")
     if not path.startswith("/"):
         return folder
-    if _UPWARDS.search(path, found.start()):
+    if _UPWARDS.search(path, max(found.start() - 2, 0)):
         return "/"
     folder = normal(f"{folder}/")
     return folder if folder != "/" else f"/{name}*"
@@ -225,7 +225,7 @@ def simple_commands(command: str) -> list[str] | None:
 def commands(command: str) -> list[list[str]] | None:
     """As `simple_commands`: for each command the ways in which it can be written."""
     found: list[list[str]] = []
-    if len(command) > _COMMAND_LIMIT or not quoting.are_braces_known(command):
+    if len(command) > _COMMAND_LIMIT or not quoting.are_known(command):
         return None
     texts = [command]
     # A word of one line may itself be a line, which is then compared, too.
