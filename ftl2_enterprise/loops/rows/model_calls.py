@@ -54,7 +54,7 @@ class CallBegun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class CallHeld(msgspec.Struct, frozen=True, tag="held"):
-    """The budget of the day has room only when calls of other loops, which are in flight, give back what they do not
+    """The budget of the day has room only when calls of other loops, which are in flight, return what they do not
     use.
     """
 

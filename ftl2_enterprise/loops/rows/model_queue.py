@@ -157,7 +157,7 @@ def _no_place(tx: Tx, loop_id: int, provider: str, places: int | None, ahead: in
 
 
 def in_flight(tx: Tx, loop_id: int, day: int) -> Amount:
-    """What calls of other loops on that day have reserved, and may give back when they end."""
+    """What calls of other loops on that day have reserved, and may return when they end."""
     rows = _IN_FLIGHT.rows(tx, {"of": day, "but": loop_id})
     return sum((Amount(cost, tokens) for owner, cost, tokens in rows if _is_live(owner)), Amount())
 

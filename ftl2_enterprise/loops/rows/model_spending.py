@@ -55,7 +55,7 @@ def budgets(tx: Tx, loop_id: int, spec: LoopSpec, daily: Limit) -> list[Budget]:
 
 
 def without(budgets: list[Budget], reserved: Amount) -> list[Budget]:
-    """The budgets as they are if calls of other loops give back all that they have reserved."""
+    """The budgets as they are if calls of other loops return all that they have reserved."""
     return [
         msgspec.structs.replace(one, counted=one.counted - reserved) if one.name == OF_DAY else one for one in budgets
     ]

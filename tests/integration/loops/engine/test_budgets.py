@@ -118,7 +118,7 @@ def begin_elsewhere(b: Bench) -> int:
 
 
 @pytest.mark.parametrize(("cost", "ends"), [(0.0, Outcome.CONVERGED), (0.02, None)])
-async def test_a_loop_waits_for_what_a_call_of_another_loop_may_give_back(
+async def test_a_loop_waits_for_what_a_call_of_another_loop_may_return(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: float, ends: Outcome | None
 ) -> None:
     paused: list[int] = []

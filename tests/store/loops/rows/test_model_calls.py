@@ -147,7 +147,7 @@ def test_the_budget_of_a_day_is_that_of_all_loops_and_of_one_day(db: Store) -> N
         begun(tx, second, daily=daily)
 
 
-def test_what_another_loop_has_reserved_and_may_give_back_is_waited_for(db: Store) -> None:
+def test_what_another_loop_has_reserved_and_may_return_is_waited_for(db: Store) -> None:
     daily = Limit(cost=2 * MICRO)
     with db.write() as tx:
         first, second = limited(tx, "first"), limited(tx, "second")
@@ -161,7 +161,7 @@ def test_what_another_loop_has_reserved_and_may_give_back_is_waited_for(db: Stor
         begun(tx, second, Amount(cost=MICRO // 2), daily=daily)
         assert begin(tx, second, daily=daily) == CallHeld(), "what its own call has reserved counts"
         loop_rows.change_loop(tx, first.loop_id, owner=None)
-        assert isinstance(begin(tx, second, daily=daily), Breach), "a killed process gives nothing back"
+        assert isinstance(begin(tx, second, daily=daily), Breach), "a killed process returns nothing"
 
 
 def test_no_wait_for_another_loop_hides_an_own_limit_or_an_excess(db: Store) -> None:
