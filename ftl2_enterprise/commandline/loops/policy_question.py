@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.protocol.loops.policy import PolicyAnswer
 
-HINT = "docs/reference/policy.md describes the format, under Tests of a policy"
 NO_RULE = "no rule matches"
 STATUSES = {"allow": 0, "preview": 0, "deny": 4, "ask": 8, "hold": 8}
 """Exit status of a check by ruling; of several hosts, the highest one except 0 counts, with `deny` first."""
@@ -146,6 +146,10 @@ class PolicyCase(Strict, frozen=True):
         )  # fmt: skip
 
 
+FIELDS = PolicyCase.__struct_fields__
+HINT = f"a test has the keys {', '.join(FIELDS)}"
+
+
 def cases(text: str, source: str) -> list[PolicyCase]:
     """The tests of a file. Raises Problem(invalid) with the number of the test."""
     import yaml  # noqa: PLC0415 - one command
@@ -155,7 +159,7 @@ def cases(text: str, source: str) -> list[PolicyCase]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark is not None else ""
-        raise invalid(f"cannot read {source}{line}: it is not YAML", HINT) from None
+        raise invalid(f"cannot read {source}{line}: it is not YAML", "write `tests:` and a list below it") from None
     tests = cast("Mapping[str, object]", found).get("tests") if isinstance(found, dict) else None
     if not isinstance(tests, list) or not tests:
         raise invalid(f"cannot use {source}: it has no tests", "write `tests:` and a list below it")
@@ -163,10 +167,15 @@ def cases(text: str, source: str) -> list[PolicyCase]:
 
 
 def _case(one: object, number: int, source: str) -> PolicyCase:
+    what = f"cannot use test {number} of {source}"
+    for key in map(str, cast("Mapping[object, object]", one) if isinstance(one, dict) else ()):
+        if key not in FIELDS:
+            near = get_close_matches(key, FIELDS, n=1)
+            raise invalid(f"{what}: it has the unknown key {key!r}", f"did you mean {near[0]}?" if near else HINT)
     try:
         case = msgspec.convert(one, PolicyCase)
     except msgspec.ValidationError as error:
-        raise invalid(f"cannot use test {number} of {source}: {error}", HINT) from None
+        raise invalid(f"{what}: {error}", HINT) from None
     if case.expect not in STATUSES:
         raise invalid(
             f"cannot use test {number} of {source}: {case.expect!r} is no ruling", f"use {', '.join(STATUSES)}"

@@ -13,10 +13,13 @@ TOKENS_LIMIT = 2000
 _WILDCARD = re.compile(r"[*?\[$`]|\{[^{}]*\.\.")
 _EXPANSION = r"\{[^{}]*\.\.[^{}]*\}|\$\{[^}]*\}?|\$\(.*|\$\w+|\$[^/\w]?|`.*"
 _WORD = re.compile(
-    rf"(?P<any>{_EXPANSION})|(?P<some>\[[^/]*[\[\\\]][^/]*\])|(?P<set>\[[!^]?\]?[^\]/]*\])|(?P<one>.)", re.DOTALL
+    rf"(?P<any>{_EXPANSION})|(?P<across>\[[^\]]*/[^\]]*\])|(?P<some>\[[^/]*[\[\\\]][^/]*\])|(?P<set>\[[!^]?\]?[^\]/]*\])|(?P<one>.)",
+    re.DOTALL,
 )
-"""What a shell replaces by any text, by some characters (a set with a class or an escape, and what is between two
-sets), by one character, or leaves; `*` and `?` are among the last."""
+"""What a shell replaces by any text, a set with a slash (one character; shells leave it, `find -path` does not), what
+a shell replaces by some characters (a set with a class or an escape, and what is between two sets), by one character,
+or leaves; `*` and `?` are among the last."""
+_ACROSS = "[/]"
 _ONLY_EXPANSIONS = re.compile(rf"(?:{_EXPANSION}|/)*", re.DOTALL)
 _PATTERN = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
 
@@ -66,6 +69,8 @@ def may_share(pattern: str, word: str) -> bool:
             while more != (more := more | of.after(more, matching)):
                 pass
             states = more
+        elif token == _ACROSS:
+            states = of.after(states, of.single)
         elif token == "?" or len(token) > 1:
             states = of.after(states, of.no_slash)
         else:
@@ -97,6 +102,12 @@ def _one(token: str) -> re.Pattern[str]:
 def _tokens(word: str) -> list[str]:
     """One for each part: the empty text for what may be any text, a sign, or a wildcard."""
     return [
-        "" if found["any"] is not None else "*" if found["some"] is not None else found[0]
+        ""
+        if found["any"] is not None
+        else _ACROSS
+        if found["across"] is not None
+        else "*"
+        if found["some"] is not None
+        else found[0]
         for found in _WORD.finditer(word)
     ]

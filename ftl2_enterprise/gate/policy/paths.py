@@ -47,6 +47,8 @@ _NUMBER_LIMIT = 64
 """Characters of a word that is compared with it, which takes long; a longer one may be a number or a program."""
 _EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Options of `find` that a command follows."""
+_JOINING = frozenset({"ssh", "mosh", "rsh", "pssh", "parallel", "tmux", "screen", "ansible", *_WRAPPERS, *_EXECUTING})
+"""Words of a command whose other words may become a command line."""
 _STARTS_LIMIT = 100
 _OPTIONS_LIMIT = 5
 """Options in one word that are separated from the value that follows them in it."""
@@ -120,7 +122,7 @@ def path_words(command: str, base: str) -> PathWords:
     left: list[tuple[str, tuple[str, ...]]] = [(command, (base,) if base else ())]
     lines = set(left)
     for line, bases in left:
-        is_complete &= quoting.are_braces_known(line)
+        is_complete &= quoting.are_known(line)
         is_plain = _QUOTES.isdisjoint(line)
         for given in _readings(line):
             if line is command:
@@ -201,7 +203,7 @@ def known_part(path: str) -> str | None:
     folder, _, name = path[: found.start()].rpartition("/")
     if not path.startswith("/"):
         return folder
-    if _UPWARDS.search(path, found.start()):
+    if _UPWARDS.search(path, max(found.start() - 2, 0)):
         return "/"
     folder = normal(f"{folder}/")
     return folder if folder != "/" else f"/{name}*"
@@ -222,10 +224,32 @@ def simple_commands(command: str) -> list[str] | None:
     return None if found is None else list(dict.fromkeys(text for one in found for text in one))
 
 
+def executed_commands(given: list[str]) -> list[str] | None:
+    """As `simple_commands`, of words that no shell reads: a `;` in one separates it from no other one.
+
+    It does if one of the words is a program that executes others, which may join them.
+    """
+    lines = [" ".join(given), shlex.join(given)]
+    if all(len(line) <= _COMMAND_LIMIT for line in lines) and not any(map(_may_join, given)):
+        forms = [" ".join((posixpath.basename(given[0]), *given[1:]))] if given else []
+        # What is before the first sign in a word is no command.
+        lines = [word[found.start() :] for word in given if (found := _GROUPS.search(word)) is not None]
+    else:
+        forms = []
+    each = [simple_commands(line) for line in lines]
+    if None in each:
+        return None
+    return list(dict.fromkeys((*forms, *(text for one in each for text in one or ()))))
+
+
+def _may_join(word: str) -> bool:
+    return posixpath.basename(word) in _JOINING
+
+
 def commands(command: str) -> list[list[str]] | None:
     """As `simple_commands`: for each command the ways in which it can be written."""
     found: list[list[str]] = []
-    if len(command) > _COMMAND_LIMIT or not quoting.are_braces_known(command):
+    if len(command) > _COMMAND_LIMIT or not quoting.are_known(command):
         return None
     texts = [command]
     # A word of one line may itself be a line, which is then compared, too.

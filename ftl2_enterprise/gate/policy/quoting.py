@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
 
 _CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\n")
 _COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.#*)|(?:^|(?<=[\s;&|()<>`]))#[^\n]*""", re.DOTALL)
@@ -16,6 +17,11 @@ _PART = r"""(?:[^{}\s,"'\\]|\\.|"[^"]*"|'[^']*')*"""
 _BRACES = re.compile(rf"\{{({_PART}(?:,{_PART})+)\}}", re.DOTALL)
 """The innermost of what bash and others replace by several words, as in `{rm,-r,/x}` and `r{m,}`."""
 _BETWEEN_PARTS = re.compile(rf"{_PART}(?:,|\Z)", re.DOTALL)
+_QUOTED = r"""[^()'"\\]|\\.|'[^']*'|"(?:\\.|[^"\\])*\""""
+_NESTED = reduce(lambda inner, _: rf"\((?:{_QUOTED}|{inner})*+\)", range(6), r"\(\)")
+_EXTENDED = re.compile(rf"[?*+@!]{_NESTED}", re.DOTALL)
+"""What bash with `extglob`, and ksh, replace by names of files, as `@(a|b)` and `!(x)`."""
+_OPENED = re.compile(r"[?*+@!]\(")
 _SPLITTING = re.compile(r"\s-(?:[A-Za-z0-9]*S|-s)")
 """The option `-S` of `env`, also as `--split-string`, which may be shortened."""
 _BLANK_OF_ENV = re.compile(r"\\[_tnvfr]")
@@ -25,6 +31,8 @@ _SEQUENCE = re.compile(r"\{([A-Za-z])\.\.([A-Za-z])(?:\.\.[+-]?\d+)?\}")
 _WORD = re.compile(r"""(?:[^\s;&|()<>`'"\\]|\\.|'[^']*'|"(?:\\.|[^"\\])*"|['"\\])+""", re.DOTALL)
 BRACES_LIMIT = 50
 """Braces of one command line that are replaced."""
+_DEPTH_LIMIT = 20
+"""How often what a replacement leaves is replaced again."""
 _GROWTH_LIMIT = 64 * 1024
 _NAMED = dict(zip(b"abeEfnrtv", b"\a\b\x1b\x1b\f\n\r\t\v", strict=True))
 
@@ -36,6 +44,8 @@ def without_comments(command: str) -> str:
 
 def readings(command: str) -> list[str]:
     """The command line as written, and as programs read it: continued lines, words in braces, `$'...'`, `env -S`.
+
+    A pattern such as `@(a|b)` is `*` in one of them, so that blanks and parentheses in it separate no words.
 
     Each is compared in addition to the others, because a text in quotes may itself be a command line: then a line is
     continued, and an escape is replaced, where the outer shell does neither.
@@ -53,6 +63,9 @@ def readings(command: str) -> list[str]:
             found += [_without_braces(one, with_quotes=with_quotes)[0] for with_quotes in (False, True)]
         if "\\" in one and "env" in one and _SPLITTING.search(one):
             found.append(_BLANK_OF_ENV.sub(" ", one))
+    for one in found.copy():
+        if "(" in one:
+            found.append(_without_patterns(one)[0])
     return list(dict.fromkeys(found))
 
 
@@ -63,13 +76,29 @@ def _listed(match: re.Match[str]) -> str:
     return f"{{{','.join(letters if len(letters) > 1 else letters * 2)}}}"
 
 
-def are_braces_known(command: str) -> bool:
-    """Whether the readings of the command line have every word that a shell makes of braces in it."""
-    return (
+def are_known(command: str) -> bool:
+    """Whether the readings of the command line have every word that a shell makes of braces and patterns in it."""
+    are_braces_known = (
         "{" not in command
         or "," not in command
         or all(_without_braces(command, with_quotes=with_quotes)[1] for with_quotes in (False, True))
     )
+    return are_braces_known and ("(" not in command or _without_patterns(command)[1])
+
+
+def _without_patterns(command: str) -> tuple[str, bool]:
+    """The command line with `*` for each pattern that has alternatives, and whether these are all."""
+    for _ in range(_DEPTH_LIMIT):
+        command, count = _EXTENDED.subn(_any, command)
+        if not count:
+            break
+    opened = _OPENED.search(command)
+    return command, opened is None or ")" not in command[opened.end() :]
+
+
+def _any(match: re.Match[str]) -> str:
+    # One with a dot may be a part of `..`.
+    return ".*" if "." in match[0] else "*"
 
 
 def _without_braces(command: str, *, with_quotes: bool) -> tuple[str, bool]:

@@ -373,11 +373,13 @@ def _commands(effect: Effect, known: Module | None, names: list[str]) -> Values:
         found = list(_command_texts(effect, known, (one,)))
         for text in found[:1] if isinstance(effect.params[one], list | tuple) else found:
             items.append(tuple(dict.fromkeys((text, text.strip()))))
-        for text in found:
-            simple = paths.simple_commands(text)
-            is_complete &= simple is not None
-            more += [text, *(simple or ())]
         value = effect.params[one]
+        if known is not None and one == "argv" and isinstance(value, list | tuple):
+            each = [paths.executed_commands([str(word) for word in cast("Iterable[Any]", value)])]
+        else:
+            each = list(map(paths.simple_commands, found))
+        is_complete &= None not in each
+        more += [*found, *(text for simple in each for text in simple or ())]
         if isinstance(value, list | tuple | Mapping):
             more.append(json.dumps(value, ensure_ascii=False, default=str))
     base = effect.params.get(known.base) if known is not None and known.base else None

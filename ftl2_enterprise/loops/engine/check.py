@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
@@ -52,19 +52,34 @@ def evaluate(expectation: Expectation, results: Mapping[str, Mapping[str, Any]])
     return compare(value, expectation, label=expectation.path or name)
 
 
-def unmet(check: Check, seen: Sequence[ObservationResult]) -> list[str]:
-    """One line for each expectation that is not satisfied; empty when all are, on every host that was observed."""
+class Unmet(NamedTuple):
+    """The expectations that are not satisfied."""
+
+    lines: list[str]
+    """One for each; empty when all are satisfied, on every host that was observed."""
+    unknown: list[str]
+    """Those of the lines of which the value could not be observed."""
+
+
+NOTHING_UNMET = Unmet([], [])
+
+
+def unmet(check: Check, seen: Sequence[ObservationResult]) -> Unmet:
+    """The expectations that are not satisfied by what was observed."""
     lines: list[str] = []
+    unknown: list[str] = []
     for expectation in check.expect:
         matching = [one for one in seen if one.name == expectation.observation]
         if not matching:
-            lines.append(f"{expectation.observation} was not observed")
+            unknown.append(f"{expectation.observation} was not observed")
+            lines.append(unknown[-1])
         for one in matching:
             if not one.success:
-                lines.append(f"{one.name} on {one.host} cannot be observed: {one.error or 'no reason was given'}")
+                unknown.append(f"{one.name} on {one.host} cannot be observed: {one.error or 'no reason was given'}")
+                lines.append(unknown[-1])
             elif (line := evaluate(expectation, {one.name: one.result})) is not None:
                 lines.append(f"{one.name} on {one.host}: {line}")
-    return list(dict.fromkeys(lines))
+    return Unmet(list(dict.fromkeys(lines)), list(dict.fromkeys(unknown)))
 
 
 def lookup(value: Any, path: str) -> Any:

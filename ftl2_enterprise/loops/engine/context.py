@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.redact import Redactor
     from ftl2_enterprise.gate.approvals import ApprovalNeed
-    from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.gate.policy.types import RuleDecision
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, RuleRunner, StopSignal
@@ -301,19 +300,6 @@ class LoopContext:
         if isinstance(found, ModuleResult):
             return replace(found, error=self.redactor.text(found.error or ""))
         return found
-
-    def judge_state(self, origin: Origin, module: str, params: dict[str, Any], host: HostIdentity) -> Verdict:
-        """The verdict about a change of what is registered; the reason is redacted."""
-        effect = Effect(
-            kind=EffectKind.STATE,
-            origin=origin,
-            subject=self.subject,
-            host=host,
-            module=module,
-            params=params,
-            environment=self.spec.environment,
-        )
-        return self.judge_effect(effect)
 
     def summary(self, module: str, params: dict[str, Any]) -> str:
         """One redacted line that describes a call: the module and its parameters."""

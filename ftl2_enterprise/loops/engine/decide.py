@@ -12,7 +12,7 @@ import msgspec
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine import prompting
-from ftl2_enterprise.loops.engine.check import unmet
+from ftl2_enterprise.loops.engine.check import Unmet, unmet
 from ftl2_enterprise.loops.engine.context import Held, unless, unless_cut
 from ftl2_enterprise.loops.engine.fire_rules import state_of
 from ftl2_enterprise.loops.engine.model_calls import DecisionCalls
@@ -120,7 +120,7 @@ def is_check_valid(engine: LoopContext, loop: Loop) -> bool:
     return 0 <= seconds_between(loop.audited_at, engine.clock.now()) < engine.limits.audit_every
 
 
-def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> list[str] | None:
+def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> Unmet | None:
     """The expectations of the recorded check that are not satisfied; None when no valid check is recorded."""
     if loop.check is None or not is_check_valid(engine, loop):
         return None

@@ -10,7 +10,7 @@ import msgspec
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.gate.effects import HostIdentity, Origin
+from ftl2_enterprise.gate.effects import Effect, EffectKind, HostIdentity, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.context import unless
 from ftl2_enterprise.loops.engine.registry_ops import is_plain_variable, machine_ops, valid_ops
@@ -75,8 +75,12 @@ def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[Sta
     """
     if not ops:
         return set()
-    kept = [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops]
-    return _apply(engine, iteration, kept, engine.decided_by)
+    return _apply(engine, iteration, list(map(without_variables, ops)), engine.decided_by)
+
+
+def without_variables(op: StateOp) -> StateOp:
+    """The operation of a decision without variables of the host that it adds."""
+    return msgspec.structs.replace(op, data={}) if op.op == "add_host" else op
 
 
 def restore(engine: LoopContext) -> None:
@@ -105,7 +109,7 @@ def registered_entries(hosts: Sequence[Host]) -> list[HostEntry]:
             kept = {
                 name: value for name, value in given.items() if is_plain_variable(name) and not contains_mask(value)
             }
-            entries.append(_entry(host, kept))
+            entries.append(entry_of(host, kept))
     return entries
 
 
@@ -131,7 +135,7 @@ def _apply(
                 case _ if is_preview and origin is not Origin.RULE:
                     pass
                 case "add_host":
-                    engine.modules.add_host(_entry(op, op.data))
+                    engine.modules.add_host(entry_of(op, op.data))
                 case "remove":
                     engine.modules.remove_host(op.name)
                 case _:
@@ -148,20 +152,35 @@ def _apply(
 
 def _held(engine: LoopContext, op: StateOp, origin: Origin) -> str | None:
     """Why the gate does not allow the operation, or None."""
+    effect = effect_of_op(
+        op, origin, modules=engine.modules, subject=engine.subject, environment=engine.spec.environment
+    )
+    verdict = engine.judge_effect(effect)
+    if verdict.ruling is (Ruling.PREVIEW if engine.spec.dry_run else Ruling.ALLOW) and not verdict.needs:
+        return None
+    return f"cannot apply {op.op} of {op.name}: {verdict.reason or f'the gate rules {verdict.ruling}'}"
+
+
+def effect_of_op(op: StateOp, origin: Origin, *, modules: Modules, subject: str, environment: str) -> Effect:
+    """The effect of an operation, as the gate judges it before it is applied and for `policy check`."""
     match op.op:
         case "add_host":
-            host = engine.modules.identity_of(_entry(op, op.data))
+            host = modules.identity_of(entry_of(op, op.data))
         case "remove":
-            host = engine.modules.identity(op.name)
+            host = modules.identity(op.name)
         case _:
             host = HostIdentity(name="", connection="none")
     given = {"name": op.name, "ansible_host": op.ansible_host, "ansible_port": op.ansible_port,
              "ansible_user": op.ansible_user, "groups": list(op.groups)}  # fmt: skip
-    params = {**op.data, **{key: value for key, value in given.items() if value}}
-    verdict = engine.judge_state(origin, op.op, params, host)
-    if verdict.ruling is (Ruling.PREVIEW if engine.spec.dry_run else Ruling.ALLOW) and not verdict.needs:
-        return None
-    return f"cannot apply {op.op} of {op.name}: {verdict.reason or f'the gate rules {verdict.ruling}'}"
+    return Effect(
+        kind=EffectKind.STATE,
+        origin=origin,
+        subject=subject,
+        host=host,
+        module=op.op,
+        params={**op.data, **{key: value for key, value in given.items() if value}},
+        environment=environment,
+    )
 
 
 async def wait_for_machines(engine: LoopContext, created: Sequence[StateOp]) -> None:
@@ -183,7 +202,8 @@ async def _reached(address: str, port: int) -> None:
         await asyncio.sleep(RETRY)
 
 
-def _entry(one: StateOp | Host, variables: Mapping[str, Any]) -> HostEntry:
+def entry_of(one: StateOp | Host, variables: Mapping[str, Any]) -> HostEntry:
+    """A host that is registered, as an entry of an inventory."""
     return HostEntry(
         name=one.name,
         ansible_host=one.ansible_host,

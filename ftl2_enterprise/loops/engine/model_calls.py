@@ -76,6 +76,8 @@ class DecisionCalls:
                         raise
                 case Breach():
                     raise BudgetReached(found)
+                case model_call_rows.CallHeld():
+                    await model_turn.pause(engine, self._iteration)
                 case _:
                     reach(LoopFaultPoint.MODEL_CALL_QUEUED)
                     await model_turn.wait(engine, self._iteration, provider, found)

@@ -11,6 +11,7 @@ from ftl2_enterprise.loops.rows import model_queue
 from ftl2_enterprise.protocol.loops.nouns import WaitReason
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.rows.model_queue import CallWaits
     from ftl2_enterprise.protocol.loops.nouns import Iteration
@@ -30,28 +31,35 @@ async def wait(engine: LoopContext, iteration: Iteration, provider: str, waiting
     Raises StoppedWaiting when a stop is requested, or when the observations of the iteration become too old to decide
     on.
     """
-    running, stop = asyncio.get_running_loop(), engine.stop
-    poll = POLL_SERVED if engine.is_served else POLL
     reason = waiting
     while True:
-        now = engine.clock.now()
-        left = poll if reason.until is None else min(poll, max(SHORTEST, seconds_between(now, reason.until)))
-        events = [running.create_task(event.wait()) for event in (stop.requested, stop.woken)]
-        try:
-            await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in events:
-                one.cancel()
-        stop.woken.clear()
-        if stop.requested.is_set():
-            raise StoppedWaiting
-        if not 0 <= seconds_between(iteration.started_at, engine.clock.now()) <= engine.limits.stale_after:
-            raise StoppedWaiting
+        await pause(engine, iteration, until=reason.until)
         found = engine.journal.read(model_queue.waits, iteration.loop_id, provider, engine.limits.models)
         if found is None or found.reason is not waiting.reason or (found.until != waiting.until and _is_shown(found)):
             # The caller begins, or records the new reason.
             return
         reason = found
+
+
+async def pause(engine: LoopContext, iteration: Iteration, *, until: Instant | None = None) -> None:
+    """Return after a while, at the latest at `until`, or when another process wakes the loop.
+
+    Raises StoppedWaiting, as `wait` does.
+    """
+    running, stop = asyncio.get_running_loop(), engine.stop
+    poll = POLL_SERVED if engine.is_served else POLL
+    left = poll if until is None else min(poll, max(SHORTEST, seconds_between(engine.clock.now(), until)))
+    events = [running.create_task(event.wait()) for event in (stop.requested, stop.woken)]
+    try:
+        await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in events:
+            one.cancel()
+    stop.woken.clear()
+    if stop.requested.is_set():
+        raise StoppedWaiting
+    if not 0 <= seconds_between(iteration.started_at, engine.clock.now()) <= engine.limits.stale_after:
+        raise StoppedWaiting
 
 
 def _is_shown(waiting: CallWaits) -> bool:

@@ -28,6 +28,7 @@ from ftl2_enterprise.loops.engine import (
     rule_bindings,
     run_end,
 )
+from ftl2_enterprise.loops.engine.check import NOTHING_UNMET, Unmet
 from ftl2_enterprise.loops.engine.context import Held
 from ftl2_enterprise.loops.engine.run_end import RunEnd
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
@@ -215,7 +216,7 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
             situation = decide.situation(engine, now, iteration, rules, view, judged)
             if (kept := iteration.decision) is not None and not contains_mask(msgspec.to_builtins(kept)):
                 return await _follow(engine, now, iteration, kept, situation, by=engine.decider.name, again=None)
-            return await _decide(engine, now, iteration, situation, unmet or [])
+            return await _decide(engine, now, iteration, situation, unmet or NOTHING_UNMET)
         case IterationState.ASKING:
             return await _wait_for_answer(engine, iteration)
         case _:
@@ -271,17 +272,17 @@ async def _judge(
     if results is not None:
         journal.reach_with_next(LoopFaultPoint.OBSERVATIONS_RECORDED)
     record(run_units.observed, iteration, journal.generation, check=unmet, results=results)
-    if unmet == [] and not judged.matches:
+    if unmet == NOTHING_UNMET and not judged.matches:
         return _converge(
             engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observe.CHECK
         )
     return await _decide(
-        engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged), unmet or []
+        engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged), unmet or NOTHING_UNMET
     )
 
 
 async def _decide(
-    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, situation: Situation, unmet: list[str]
+    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, situation: Situation, unmet: Unmet
 ) -> RunEnd | None:
     """Execute what people have approved since, or decide."""
     again: str | None = None
@@ -297,7 +298,7 @@ async def _decide(
     if engine.decider.is_model and (why := approving.still_rejected(engine, situation.seen)):
         return _end_unapproved(engine, iteration, why)
     if engine.decider.is_model and now.loop.spec.without_model:
-        without = Decision(reasoning=WITHOUT_MODEL, unmet=unmet)
+        without = Decision(reasoning=WITHOUT_MODEL, unmet=unmet.lines, unknown=unmet.unknown)
         return await _follow(engine, now, iteration, without, situation, by="budget", again=again)
     return await _ask_decider(engine, now, iteration, situation, again=again)
 

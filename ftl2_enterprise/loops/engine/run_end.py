@@ -78,7 +78,9 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
         return None
     last = so_far[-1].error or so_far[-1].reasoning
     if (cause := _first_unmet(so_far[-1])) and cause not in (last or ""):
-        last = f"{last}; not as desired: {cause}" if last else cause
+        decision = so_far[-1].decision
+        state = "unknown" if decision is not None and cause in decision.unknown else "not as desired"
+        last = f"{last}; {state}: {cause}" if last else cause
     if so_far[-1].outcome is IterationOutcome.RULE_FIRED and not so_far[-1].error:
         by = so_far[-1].decided_by
         last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last

@@ -53,7 +53,13 @@ class CallBegun(msgspec.Struct, frozen=True, tag="begun"):
     call_id: int
 
 
-type CallStart = CallBegun | CallWaits | Breach
+class CallHeld(msgspec.Struct, frozen=True, tag="held"):
+    """The budget of the day has room only when calls of other loops, which are in flight, return what they do not
+    use.
+    """
+
+
+type CallStart = CallBegun | CallWaits | CallHeld | Breach
 
 
 @unit
@@ -75,10 +81,12 @@ def begin_model_call(
     queue; one that a budget has no room for leaves the queue.
     """
     loop = get_loop(tx, iteration.loop_id)
-    breach = judge(spending.budgets(tx, loop.id, loop.spec, limits.daily), bound)
+    budgets = spending.budgets(tx, loop.id, loop.spec, limits.daily)
+    breach = judge(budgets, bound)
     if breach is not None:
         queue.leave(tx, loop.id)
-        return breach
+        left = spending.without(budgets, queue.in_flight(tx, loop.id, day_of(tx.now)))
+        return CallHeld() if judge(left, bound) is None else breach
     waiting = queue.waits(tx, loop.id, provider, limits)
     if waiting is not None:
         if queue.join(tx, loop.id, loop.generation, provider, waiting):

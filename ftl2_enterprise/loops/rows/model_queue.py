@@ -14,6 +14,7 @@ from sqlalchemy import and_, bindparam, delete, insert, literal_column, select, 
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import Instant, after
+from ftl2_enterprise.gate.budgets import Amount
 from ftl2_enterprise.loops.rows import providers as provider_rows
 from ftl2_enterprise.loops.tables import loops, model_reservations, model_waits
 from ftl2_enterprise.protocol.loops.nouns import BreakerState, WaitReason
@@ -50,6 +51,15 @@ _HELD = Prepared(
     .join(model_reservations, _held)
     .where(
         model_reservations.c.provider == bindparam("of"),
+        model_reservations.c.ended_at.is_(None),
+        loops.c.id != bindparam("but"),
+    )
+)
+_IN_FLIGHT = Prepared(
+    select(loops.c.owner, model_reservations.c.reserved_cost, model_reservations.c.reserved_tokens)
+    .join(model_reservations, _held)
+    .where(
+        model_reservations.c.day == bindparam("of"),
         model_reservations.c.ended_at.is_(None),
         loops.c.id != bindparam("but"),
     )
@@ -144,6 +154,12 @@ def _no_place(tx: Tx, loop_id: int, provider: str, places: int | None, ahead: in
         return None
     held = sum(_is_live(row[0]) for row in _HELD.rows(tx, {"of": provider, "but": loop_id}))
     return CallWaits(reason=WaitReason.PLACES, places=places) if held + ahead >= places else None
+
+
+def in_flight(tx: Tx, loop_id: int, day: int) -> Amount:
+    """What calls of other loops on that day have reserved, and may return when they end."""
+    rows = _IN_FLIGHT.rows(tx, {"of": day, "but": loop_id})
+    return sum((Amount(cost, tokens) for owner, cost, tokens in rows if _is_live(owner)), Amount())
 
 
 def _is_live(owner: str | None) -> bool:

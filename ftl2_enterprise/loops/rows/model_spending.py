@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ftl2_enterprise.gate.budgets import Amount, Budget, Limit, day_of, micro
@@ -51,6 +52,13 @@ def budgets(tx: Tx, loop_id: int, spec: LoopSpec, daily: Limit) -> list[Budget]:
     cost, tokens, raised_cost, raised_tokens, overruns = _read(tx, scope_of_day(day_of(tx.now)))
     raised = daily.raised(Amount(raised_cost, raised_tokens))
     return [of_loop, Budget(name=OF_DAY, limit=raised, counted=Amount(cost, tokens), overruns=overruns)]
+
+
+def without(budgets: list[Budget], reserved: Amount) -> list[Budget]:
+    """The budgets as they are if calls of other loops return all that they have reserved."""
+    return [
+        msgspec.structs.replace(one, counted=one.counted - reserved) if one.name == OF_DAY else one for one in budgets
+    ]
 
 
 def counted(tx: Tx, scope: str) -> Amount:

@@ -250,11 +250,13 @@ def observed(
     iteration: Iteration,
     generation: int,
     *,
-    check: list[str] | None,
+    check: tuple[list[str], list[str]] | None,
     results: observation_units.Results | None = None,
 ) -> None:
-    """Record that the iteration has observed; `check` has the unsatisfied expectations of the recorded check, if it
-    ran.
+    """Record that the iteration has observed.
+
+    `check` has the unsatisfied expectations of the recorded check, and those of them that could not be observed, if
+    it ran.
 
     `results` are the results of observations, unless they are committed already.
     """
@@ -271,7 +273,10 @@ def observed(
     )
     tx.emit(fact, subject=subject)
     if check is not None:
-        tx.emit(IterationChecked(iteration_id=iteration.id, held=not check, unmet=check), subject=subject)
+        tx.emit(
+            IterationChecked(iteration_id=iteration.id, held=not check[0], unmet=check[0], unknown=check[1]),
+            subject=subject,
+        )
     loop_rows.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
 
 

@@ -105,7 +105,7 @@ def iteration_checked(fact: IterationChecked) -> list[Line]:
     """The result of the recorded check."""
     if fact.held:
         return [line(("the recorded check holds", Role.FAINT), indent=INDENT)]
-    return [line("the recorded check does not hold", indent=INDENT), *unmet(fact.unmet)]
+    return [line("the recorded check does not hold", indent=INDENT), *unmet(fact.unmet, fact.unknown)]
 
 
 def iteration_delayed(fact: IterationDelayed) -> list[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,12 +27,14 @@ from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
 from ftl2_enterprise.loops.engine.context import TOO_LATE, effect_of, model_effect, refused
-from ftl2_enterprise.loops.engine.inventory_state import restore_hosts
+from ftl2_enterprise.loops.engine.inventory_state import effect_of_op, entry_of, restore_hosts, without_variables
 from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation
+from ftl2_enterprise.loops.engine.registry_ops import refusal
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.secrets import parse_bindings
 from ftl2_enterprise.loops.settings import ObservationSettings
+from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyAnswer, PolicyInForce, PolicyRuleLine
@@ -41,6 +44,7 @@ from ftl2_enterprise.wiring.loops import build, host_names, sources
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.settings.model import Settings
@@ -56,6 +60,7 @@ TIMEOUT = 60.0
 MOST_WARNINGS = 50
 DECIDE = "decide"
 """The purpose of a request to a model, unless it has another one."""
+NOT_ASKED = "; an operation on what is registered does not wait for people, so it is refused"
 
 
 def answers(request: CheckPolicy, settings: Settings, tx: Tx | None, *, in_service: bool) -> list[list[PolicyAnswer]]:
@@ -90,6 +95,7 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
     found = build.policies(spec, settings, in_service=in_service, sources=of_policy)
     return _Calls(
         modules=modules,
+        inventory=inventory,
         context=GateContext(
             policies=[policy for _, policy in found],
             defaults=build.defaults(settings),
@@ -148,11 +154,29 @@ def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:
     )
 
 
+def _state_op(question: PolicyQuestion) -> StateOp:
+    params = {name: value for name, value in question.params.items() if name in _FIELDS}
+    if isinstance(groups := params.get("groups"), str):
+        params["groups"] = [name.strip() for name in groups.split(",")]
+    data = {name: value for name, value in question.params.items() if name not in _FIELDS}
+    try:
+        return msgspec.convert({"name": "", **params, "op": question.module, "data": data}, StateOp, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(
+            f"cannot check {question.module}: {error}",
+            "the fields are name, ansible_host, ansible_port, ansible_user and groups",
+        ) from None
+
+
+_FIELDS = frozenset(StateOp.__struct_fields__) - {"op", "data"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Calls:
     """What the verdicts about the calls of one loop depend on."""
 
     modules: Ftl2Modules
+    inventory: Inventory
     context: GateContext
     bindings: Bindings
     subject: str
@@ -163,15 +187,55 @@ class _Calls:
 
     def answers(self, question: PolicyQuestion) -> list[PolicyAnswer]:
         """The verdict for each host. Raises Problem for an unknown host or group."""
-        if question.kind is CallKind.MODEL_CALL:
-            return [self._answer_about_model(question)]
+        if (other := self._without_hosts(question)) is not None:
+            return [other]
         return [self._answer(question, host) for host in self.modules.expand(question.host)]
 
     async def resolved_answers(self, question: PolicyQuestion) -> list[PolicyAnswer]:
         """The verdict for each host, after paths were resolved there as they are before a call. Raises Problem."""
-        if question.kind is CallKind.MODEL_CALL:
-            return [self._answer_about_model(question)]
+        if (other := self._without_hosts(question)) is not None:
+            return [other]
         return [await self._resolved_answer(question, host) for host in self.modules.expand(question.host)]
+
+    def _without_hosts(self, question: PolicyQuestion) -> PolicyAnswer | None:
+        """The answer to a question that is not about a call on a host; None if it is about one. Raises Problem."""
+        if question.kind is CallKind.MODEL_CALL:
+            return self._answer_about_model(question)
+        if question.kind is CallKind.ACTION and question.module in STATE_OPS:
+            return self._answer_about_state(question)
+        return None
+
+    def _answer_about_state(self, question: PolicyQuestion) -> PolicyAnswer:
+        """The verdict about a change of what is registered. Raises Problem for values of a wrong type."""
+        origin = Origin(question.origin)
+        op = _state_op(question)
+        op = op if origin is Origin.RULE else without_variables(op)
+        effect = effect_of_op(
+            op, origin, modules=self.modules, subject=self.subject, environment=self._environment(question)
+        )
+        verdict = gate.judge(effect, self.context)
+        # Such an operation cannot wait for people.
+        ruling = Ruling.DENY if verdict.needs else verdict.ruling
+        return PolicyAnswer(
+            host=op.name or question.host, ruling=ruling, rule=verdict.rule, source=verdict.source or None,
+            reason=verdict.reason + (NOT_ASKED if verdict.needs else ""), fence=Fence.NONE,
+            problem=refusal(op) or self._conflict(op), frozen=self._frozen(effect),
+        )  # fmt: skip
+
+    def _conflict(self, op: StateOp) -> str | None:
+        """Why the inventory does not take the operation, or None."""
+        inventory = deepcopy(self.inventory)
+        try:
+            match op.op:
+                case "add_host":
+                    inventory.add(entry_of(op, op.data))
+                case "remove":
+                    inventory.remove(op.name)
+                case _:
+                    pass
+        except Problem as problem:
+            return str(problem)
+        return None
 
     def _answer_about_model(self, question: PolicyQuestion) -> PolicyAnswer:
         """The verdict about a request to a model. Raises Problem for other parameters than it has."""

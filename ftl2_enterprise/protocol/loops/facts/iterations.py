@@ -77,6 +77,8 @@ class IterationChecked(IterationFact, frozen=True, tag="iteration.checked"):
     """All expectations of the check are satisfied."""
     unmet: list[str] = []
     """The unsatisfied expectations, one line each."""
+    unknown: list[str] = []
+    """Those of `unmet` that could not be observed: they are no drift."""
 
 
 class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):

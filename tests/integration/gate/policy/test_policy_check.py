@@ -12,9 +12,9 @@ from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.ports import RESOLVE_PATHS
 from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
 from ftl2_enterprise.loops.rows.observations import get_observations
-from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops.nouns import ActionState, ObservationState
-from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyQuestion
+from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyQuestion
 from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
 from ftl2_enterprise.wiring.loops import policy_check
 from ftl2_enterprise.wiring.settings import MODEL
@@ -171,3 +171,56 @@ def test_no_path_in_an_answer_has_a_part_of_a_bound_secret(tmp_path: Path, monke
         asked = CheckPolicy(questions=[question], loop="web")
         [[answer]] = policy_check.answers(asked, settings(tmp_path), tx, in_service=False)
     assert answer.paths == ["/public/x", "[redacted]"]
+
+
+OPERATIONS = (
+    ("deny", "add_host", {"name": "new", "ansible_host": "10.1.1.1"}, "model", Ruling.DENY),
+    ("deny", "add_host", {"name": "new", "rack": "r1"}, "rule", Ruling.DENY),
+    ("ask", "add_host", {"name": "new", "groups": "web"}, "model", Ruling.DENY),
+    ("allow", "add_host", {"name": "new", "groups": "web"}, "model", Ruling.ALLOW),
+    ("deny", "remove", {"name": "new"}, "model", Ruling.DENY),
+    ("allow", "add_resource", {"name": "db"}, "model", Ruling.ALLOW),
+    ("allow", "add_host", {"name": "localhost"}, "model", "failed"),
+    ("allow", "add_host", {"name": "a", "ansible_host": "10.1.1.1"}, "model", "failed"),
+    ("allow", "remove", {"name": "a"}, "model", "failed"),
+)
+
+
+@pytest.mark.parametrize(("decision", "op", "given", "origin", "expected"), OPERATIONS)
+async def test_the_answer_about_what_is_registered_is_what_the_engine_does(
+    decision: str, op: str, given: dict[str, Any], origin: str, expected: str, tmp_path: Path
+) -> None:
+    policy, inventory = tmp_path / "policy.yml", tmp_path / "inventory.yml"
+    policy.write_text(f"rules:\n- {{decision: {decision}, match: {{module: {op}}}, reason: because}}\n")
+    inventory.write_text("all: {hosts: {a: {ansible_host: 10.0.0.1}}}\n")
+    request = CheckPolicy(
+        questions=[PolicyQuestion(module=op, params=given, origin=CallOrigin(origin))],
+        policy=str(policy), inventory=str(inventory),
+    )  # fmt: skip
+    [[answer]] = policy_check.answers(request, settings(tmp_path), None, in_service=False)
+    assert (answer.host, "failed" if answer.problem else answer.ruling) == (given["name"], expected)
+    fields = {**given, "groups": given.get("groups", "").split()}
+    data = {"rack": fields.pop("rack")} if "rack" in fields else {}
+    decider = ScriptedDecider(
+        Decision(state_ops=[StateOp(op=op, data=data, **fields)], converged=True), is_model=True
+    )
+    modules: Any = Unsent(str(inventory), work_dir=tmp_path / "work", redact=str)
+    with bench(tmp_path, decider, modules=modules, policy=str(policy), observers=[]) as b:
+        await b.run()
+        refused = b.data("state.refused")
+    await modules.close()
+    assert bool(refused) == (expected != Ruling.ALLOW)
+    if expected == Ruling.DENY:
+        assert refused[0]["reason"].partition(": ")[2] == answer.reason.removesuffix(policy_check.NOT_ASKED)
+
+
+def test_the_program_refuses_to_answer_while_the_site_policy_cannot_be_used(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "wrong.yaml").write_text("rules: [\n")
+    (tmp_path / "tests.yaml").write_text("tests: [{module: copy, expect: hold}]\n")
+    command = Command(tmp_path, config=f"[policy]\ndirectory = '{site}'\n")
+    for words in (("check", "copy"), ("test", str(tmp_path / "tests.yaml"))):
+        done = command.run("policy", *words)
+        assert done.returncode == 2
+        assert f"cannot read the policy {site}/wrong.yaml" in done.stderr

@@ -65,3 +65,12 @@ async def test_actions_that_are_left_for_later_are_counted(tmp_path: Path) -> No
     assert [one.later for one in facts] == [0, 1]
     shown = [line.plain.strip() for line in Narrator().lines_of(facts[1])]
     assert shown[-1] == "scripted proposes 2 actions, 1 of them for a later iteration"
+
+
+async def test_what_could_not_be_observed_is_not_called_out_of_place(tmp_path: Path) -> None:
+    unseen = replace(AGAIN, unmet=["web server on web: no answer"], unknown=["web server on web: no answer"])
+    values = {"modules": broken(), "limits": QUICK, "max_iterations": 2}
+    with bench(tmp_path, ScriptedDecider(lambda _: unseen), **values) as b:
+        ended = await b.run()
+    assert ended.reason is not None
+    assert ended.reason.endswith("; unknown: web server on web: no answer")

@@ -17,7 +17,7 @@ from ftl2_enterprise.loops.rows import (
     model_calls as model_call_rows,
     model_spending,
 )
-from ftl2_enterprise.loops.rows.model_calls import CallBegun
+from ftl2_enterprise.loops.rows.model_calls import CallBegun, CallHeld
 from ftl2_enterprise.loops.rows.model_spending import scope_of_day, scope_of_loop
 from ftl2_enterprise.loops.units import budgets as budget_units, runs as run_units
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
@@ -129,6 +129,7 @@ def test_the_budget_of_a_day_is_that_of_all_loops_and_of_one_day(db: Store) -> N
         first, second = limited(tx, "first"), limited(tx, "second")
         begun(tx, first, daily=daily)
         begun(tx, second, daily=daily)
+        loop_rows.change_loop(tx, second.loop_id, owner=None)
         found = begin(tx, first, daily=daily)
         assert isinstance(found, Breach)
         assert "2.00 USD of the 2.00 USD of all loops for today (UTC) are used or reserved" in found.sentence("ask")
@@ -140,9 +141,39 @@ def test_the_budget_of_a_day_is_that_of_all_loops_and_of_one_day(db: Store) -> N
         loop_deletion.delete_loop(tx, first.loop_id)
         assert of_today(tx).cost == 3 * MICRO, "a deleted loop has spent what it has spent"
         assert model_spending.counted(tx, scope_of_loop(first.loop_id)) == Amount()
+        loop_rows.change_loop(tx, second.loop_id, owner=lease.current())
         assert isinstance(begin(tx, second, daily=daily), Breach)
         tx.now += 86_400 * 1_000_000
         begun(tx, second, daily=daily)
+
+
+def test_what_another_loop_has_reserved_and_may_return_is_waited_for(db: Store) -> None:
+    daily = Limit(cost=2 * MICRO)
+    with db.write() as tx:
+        first, second = limited(tx, "first"), limited(tx, "second")
+        call = begun(tx, first, daily=daily)
+        begun(tx, first, daily=daily)
+        assert begin(tx, second, daily=daily) == CallHeld()
+        assert isinstance(begin(tx, second, Amount(cost=3 * MICRO), daily=daily), Breach), "it never fits"
+        assert isinstance(begin(tx, first, daily=daily), Breach), "these are its own calls"
+        finish(tx, call, cost=0.25, sent=1, received=1)
+        assert begin(tx, second, daily=daily) == CallHeld()
+        begun(tx, second, Amount(cost=MICRO // 2), daily=daily)
+        assert begin(tx, second, daily=daily) == CallHeld(), "what its own call has reserved counts"
+        loop_rows.change_loop(tx, first.loop_id, owner=None)
+        assert isinstance(begin(tx, second, daily=daily), Breach), "a killed process returns nothing"
+
+
+def test_no_wait_for_another_loop_hides_an_own_limit_or_an_excess(db: Store) -> None:
+    daily = Limit(cost=2 * MICRO)
+    with db.write() as tx:
+        first, second = limited(tx, "first"), limited(tx, "second", max_cost=0.5)
+        call = begun(tx, first, Amount(cost=2 * MICRO), daily=daily)
+        assert isinstance(begin(tx, second, daily=daily), Breach)
+        finish(tx, call, cost=3.0, sent=1, received=1)
+        found = begin(tx, second, Amount(cost=1), daily=daily)
+        assert isinstance(found, Breach)
+        assert found.overran
 
 
 def test_an_excess_counts_is_reported_and_blocks_the_budget_until_a_person_decides(db: Store) -> None:

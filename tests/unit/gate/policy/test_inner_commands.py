@@ -181,3 +181,38 @@ def test_a_long_command_in_another_one_does_not_stop_the_gate(command: str) -> N
 def test_a_long_text_in_quotes_is_compared() -> None:
     text = "some words of a file with = and /srv/x\n" * 2000
     assert paths.path_words(f"echo '{text}' > /srv/y", "").is_complete
+
+
+@pytest.mark.parametrize(
+    ("argv", "denied"),
+    [
+        (["ls", "x;", "rm", "y"], False),
+        (["ls", "x;rm", "y"], False),
+        (["ls", "&&", "rm", "y"], False),
+        (["git", "commit", "-m", "rm y"], False),
+        (["echo", "{a,b}", "rm y"], False),
+        (["rm", "y"], True),
+        (["/bin/rm", "y"], True),
+        (["sudo", "rm", "y"], True),
+        (["sh", "-c", "ls; rm y"], True),
+        (["sh", "-c", "ls x;", "rm", "y"], True),
+        (["watch", "ls;", "rm", "y"], True),
+        (["/usr/bin/env", "-S", "rm", "y"], True),
+        (["find", ".", "-exec", "rm", "{}", ";"], True),
+        (["su", "-c", "rm y"], True),
+        (["ssh", "h", "ls;", "rm", "y"], True),
+        (["custom", "--run", "ls; rm y"], True),
+        (["custom", "--run", "$(rm y)"], True),
+        (["custom", "--run", "ls\nrm y"], True),
+    ],
+)
+def test_words_of_a_list_are_no_command_line_unless_a_program_makes_one_of_them(
+    argv: list[str], denied: bool
+) -> None:
+    rule = PolicyRule(number=1, match={"param.cmd": "rm *"}, reason="", source="")
+    for module in ("command", "shell"):
+        effect = Effect(
+            kind=EffectKind.ACTION, origin=Origin.MODEL, subject="test:1", module=module, params={"argv": argv}
+        )
+        found = judge(effect, GateContext(policies=[Policy(rules=(rule,))]))
+        assert found.ruling is (Ruling.DENY if denied else Ruling.ALLOW)

@@ -201,3 +201,14 @@ def test_a_path_alone_allows_no_command(also, is_allowed):
     assert (gate.judge(command, context).ruling is Ruling.ALLOW) is is_allowed
     copied = gate.judge(effect("copy", dest="/srv/x", content="a"), context).ruling
     assert (copied is Ruling.ALLOW) is ("module" not in also and "class" not in also and "param.cmd" not in also)
+
+
+@pytest.mark.parametrize("path", ["/etc/ssh/*", "/etc/motd", "/etc/*"])
+@pytest.mark.parametrize("places", [(), ("/etc/motd",)])
+@pytest.mark.parametrize("written", ["/etc/ssh/../motd", "/etc/ssh/x/../../motd"])
+def test_both_readings_of_a_path_that_leads_upwards_can_deny(written, places, path):
+    one, resolved = effect("copy", dest=written, content=""), {written: places} if places else {}
+    assert judge(one, [(DENY, "*", path)], resolved=resolved).ruling is Ruling.DENY
+    allowing = [(ALLOW, "*", path), (DENY, "*", "*")]
+    expected = Ruling.DENY if "ssh" in path else Ruling.ALLOW
+    assert judge(one, allowing, resolved=resolved).ruling is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.facts import IterationChecked
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
 from ftl2_enterprise.protocol.loops.replies import History
 from ftl2_enterprise.render.loops import fact_lines, history
@@ -42,5 +43,8 @@ def test_what_could_not_be_observed_is_unknown_and_no_difference():
     unmet = ["motd: /etc/motd differs", "nginx: web1 cannot be reached"]
     decided = iteration(12, decision=Decision(reasoning="two steps", unmet=unmet, unknown=unmet[1:]))
     expected = ["not as desired: motd: /etc/motd differs", "unknown: nginx: web1 cannot be reached"]
-    for lines in (history.iteration_lines(decided), fact_lines.unmet(unmet, unmet[1:])):
+    checked = fact_lines.iteration_checked(
+        IterationChecked(iteration_id=1, held=False, unmet=unmet, unknown=unmet[1:])
+    )
+    for lines in (history.iteration_lines(decided), fact_lines.unmet(unmet, unmet[1:]), checked):
         assert [one.plain.strip(" ?≠") for one in lines][-2:] == expected

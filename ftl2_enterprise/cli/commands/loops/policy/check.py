@@ -82,5 +82,9 @@ COMMAND = Command(
         Example("policy check user -p name=bob -p uid:=0", "with a parameter that is a number"),
         Example("policy check --model opus-preview --policy policy.yaml", "about a request to a model"),
     ),
-    statuses=("4: a call would be denied", "8: a call would need an approval"),
+    statuses=(
+        "2: the site policy cannot be used, so that a run would not begin",
+        "4: a call would be denied",
+        "8: a call would need an approval",
+    ),
 )

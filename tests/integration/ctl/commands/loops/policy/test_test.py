@@ -67,6 +67,15 @@ def test_each_difference_is_shown(service, ctl, tests):
         ("tests: []", "it has no tests"),
         ("tests: [{module: shell}]", "cannot use test 1 of"),
         ("tests: [{module: shell, expect: deny}, {modul: x, expect: deny}]", "cannot use test 2 of"),
+        (
+            "tests: [{module: shell, expcet: deny}]",
+            "tests.yaml: it has the unknown key 'expcet'\nhint: did you mean expect?\n",
+        ),
+        (
+            "tests: [{module: shell, expect: deny, zzz: 1}]",
+            "it has the unknown key 'zzz'\nhint: a test has the keys module, expect, name, host, params,",
+        ),
+        ("tests: [x]", "cannot use test 1 of"),
         ("tests: [{module: shell, expect: refuse}]", "'refuse' is no ruling"),
         (
             "tests: [{module: shel, expect: deny}]",
