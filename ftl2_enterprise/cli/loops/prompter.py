@@ -113,7 +113,7 @@ class TerminalPeople:
             lines[1:1] = approval_lines(approval)
         if prompt.kind is PromptKind.APPROVAL:
             lines += consequences()
-        if prompt.context:
+        if prompt.context and approval is None:
             lines.insert(1, line((one_line(prompt.context, 400), Role.FAINT), indent=4))
         self._painter.print(lines)
 

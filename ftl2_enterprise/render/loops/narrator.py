@@ -57,6 +57,7 @@ from ftl2_enterprise.render.loops.approvals import (
     asked_again,
     more_actions,
     terms,
+    wanted_by,
 )
 from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.prompt_endings import answered, ending_line
@@ -404,8 +405,9 @@ class Narrator:
             )
             for one in fact.actions[:SHOWN_ACTIONS]
         ]
+        wanted = wanted_by(fact.origin, fact.decider, fact.reasoning, indent=DEEPER)
         asked = asked_again(fact.again, indent=DEEPER)
-        return [*shown, *more_actions(len(fact.actions)), *asked, *terms([fact.why], fact.needs)]
+        return [*shown, *more_actions(len(fact.actions)), *wanted, *asked, *terms([fact.why], fact.needs)]
 
     def _approval_given(self, fact: ApprovalGiven) -> list[Line]:
         self._decided.add(fact.prompt_id)

@@ -99,7 +99,8 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
     ]
     if detail.approval is not None:
         shown += approval_lines(detail.approval)
-    if prompt.context:
+    # The context of an approval repeats what its own lines show.
+    if prompt.context and detail.approval is None:
         shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=INDENT))
     # The files of a manifest are internal to it; its reason names the differences.
     seen = [one for one in detail.observations if one.error or not one.name.startswith(INTERNAL)]
