@@ -93,9 +93,9 @@ def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
         lines += short_diff_lines(one.diff or "")
     why = without_repeats(one.asks for one in actions if one.asks)
     needs = terms(why, map(who, approval.request.needs))
-    wanted = wanted_by(approval.origin, approval.decider, approval.reasoning, indent=DEEPER)
+    origin = origin_lines(approval.origin, approval.decider, approval.reasoning, indent=DEEPER)
     asked = asked_again(approval.again, indent=DEEPER)
-    return [*lines, *more_actions(len(actions)), *wanted, *asked, *needs, *_consents(approval, indent=DEEPER)]
+    return [*lines, *more_actions(len(actions)), *origin, *asked, *needs, *_consents(approval, indent=DEEPER)]
 
 
 def short_diff_lines(diff: str) -> list[Line]:
@@ -127,7 +127,7 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
         lines += diff_lines(one.diff or "", indent=DEEPER + 4)
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
-    lines += wanted_by(approval.origin, approval.decider, approval.reasoning, indent=INDENT)
+    lines += origin_lines(approval.origin, approval.decider, approval.reasoning, indent=INDENT)
     lines += asked_again(approval.again, indent=INDENT)
     why = without_repeats(one.asks for one in request.actions if one.asks)
     lines += terms(why, map(who, request.needs), indent=INDENT)
@@ -157,7 +157,7 @@ def _in_full(params: Mapping[str, Any], shown: str, *, has_diff: bool) -> list[L
 # --- who wants them ------------------------------------------------------------------------------------------------
 
 
-def wanted_by(origin: str | None, decider: str | None, reasoning: str | None, *, indent: int) -> list[Line]:
+def origin_lines(origin: str | None, decider: str | None, reasoning: str | None, *, indent: int) -> list[Line]:
     """Who wants the actions, and why; what a model writes is quoted, so that it cannot pass for other lines."""
     if origin is None:
         return []
@@ -169,7 +169,7 @@ def wanted_by(origin: str | None, decider: str | None, reasoning: str | None, *,
         "rule": f"rule {by.removeprefix('rule:')}",
         "person": "an operator",
     }
-    lines = [line(("wanted by: ", Role.FAINT), names.get(origin, one_line(origin, 80)), indent=indent)]
+    lines = [line(("origin: ", Role.FAINT), names.get(origin, one_line(origin, 80)), indent=indent)]
     if origin == MODEL:
         return [*lines, *model_text(reasoning, indent=indent)]
     return [*lines, *([line(("why: ", Role.FAINT), one_line(reasoning, 600), indent=indent)] if reasoning else [])]

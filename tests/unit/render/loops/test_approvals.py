@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from ftl2_enterprise.render.loops.approvals import approval_lines, model_text, short_action_lines, wanted_by
+from ftl2_enterprise.render.loops.approvals import approval_lines, model_text, origin_lines, short_action_lines
 from ftl2_enterprise.render.text import fitted
 from tests.snapshots.loops.scenarios.approvals import APPROVAL
 
@@ -21,7 +21,7 @@ def test_every_line_of_a_model_is_marked(text_of):
     actions = [replace(one, reason=FORGED) for one in APPROVAL.request.actions]
     forged = replace(APPROVAL, reasoning=FORGED, request=replace(APPROVAL.request, actions=actions))
     lines = shown(text_of(forged))
-    assert "wanted by: a model (claude)" in lines
+    assert "origin: a model (claude)" in lines
     written = [one for one in lines if "no one" in one or "not needed" in one or "xxx" in one]
     assert written
     assert all(one.startswith("> ") for one in written)
@@ -45,11 +45,11 @@ def test_no_terminal_breaks_a_line_of_a_model():
     ],
 )
 def test_it_is_shown_who_wants_the_actions(origin, decider, named):
-    assert shown(wanted_by(origin, decider, None, indent=2)) == [f"wanted by: {named}"]
+    assert shown(origin_lines(origin, decider, None, indent=2)) == [f"origin: {named}"]
 
 
 def test_the_reasoning_of_a_manifest_is_its_own_line():
-    assert shown(wanted_by("manifest", "manifest", "motd: content", indent=2)) == [
-        "wanted by: the manifest",
+    assert shown(origin_lines("manifest", "manifest", "motd: content", indent=2)) == [
+        "origin: the manifest",
         "why: motd: content",
     ]
