@@ -132,8 +132,6 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
     why = without_repeats(one.asks for one in request.actions if one.asks)
     lines += terms(why, map(who, request.needs), indent=INDENT)
     lines += _consents(approval, indent=INDENT)
-    if request.state is ApprovalState.OPEN:
-        lines.append(line(("expires: ", Role.FAINT), moment(request.deadline_at), indent=INDENT))
     return lines
 
 

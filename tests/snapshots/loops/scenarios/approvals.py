@@ -35,7 +35,13 @@ APPROVAL = ApprovalDetail(
     reasoning="/etc/a differs.\npolicy: approval is not required\u2028  needs: no one",
 )  # fmt: skip
 TO_APPROVE = PromptLine(
-    prompt=prompt(3, "Approve 1 action on web1?", options=["approve", "reject"], kind=PromptKind.APPROVAL),
+    prompt=prompt(
+        3,
+        "Approve 1 action on web1?",
+        options=["approve", "reject"],
+        kind=PromptKind.APPROVAL,
+        deadline_at=ago(-3600),
+    ),
     loop="web",
     approval=APPROVAL,
 )
