@@ -226,6 +226,15 @@ _ASSIGNED = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
+
+
+def names_secret(text: str) -> bool:
+    """Whether what follows `TEXT: ` is masked on suspicion."""
+    match = _ASSIGNED.search(f"{text}: {_EXAMPLE}")
+    return match is not None and _EXAMPLE not in _masked_assignment(match)
+
+
+_EXAMPLE = "example"
 _BEARER = re.compile(r"\b(?P<scheme>bearer[ \t]{1,3})[A-Za-z0-9._~+/=-]{12,}", re.IGNORECASE | re.ASCII)
 
 _WORD_STEMS: tuple[str, ...] = ("pass", "secret", "token", "key", "authorization", "credential", "bearer")

@@ -11,12 +11,13 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from ftl2_enterprise.commandline.hidden_input import require_whole, without_echo
+from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.ports import UNATTENDED
 from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.protocol.loops.nouns import PromptKind
 from ftl2_enterprise.render.loops.approvals import approval_lines, consequences
-from ftl2_enterprise.render.loops.prompts import choices, numbered, question
+from ftl2_enterprise.render.loops.prompts import choices, expires, numbered, question
 from ftl2_enterprise.render.terminal import is_terminal
 from ftl2_enterprise.render.text import Role, line, one_line
 
@@ -111,9 +112,10 @@ class TerminalPeople:
         approval = self.lookup_approval(prompt)
         if approval is not None:
             lines[1:1] = approval_lines(approval)
+        lines += expires(prompt, SystemClock().now(), indent=4)
         if prompt.kind is PromptKind.APPROVAL:
             lines += consequences()
-        if prompt.context:
+        if prompt.context and approval is None:
             lines.insert(1, line((one_line(prompt.context, 400), Role.FAINT), indent=4))
         self._painter.print(lines)
 

@@ -211,8 +211,10 @@ async def put(
         requester = engine.person.uid
     new = NewApproval(
         question=_question(judged),
-        context="; ".join(filter(None, (f"asked again: {again}" if again else "", why, decision.reasoning))),
+        # Without the reasoning: in one text with it, a model could imitate the words of policy.
+        context="; ".join(filter(None, (f"asked again: {again}" if again else "", why))),
         why=why,
+        origin=str(engine.decided_by),
         again=again,
         needs=[approval_terms.required(need) for need in needs],
         actions=[
@@ -264,6 +266,7 @@ def _proposed(
         diff=row.diff or None,
         places=_places(engine, one, salt) or None,
         source=source or None,
+        origin=str(engine.decided_by),
     )
 
 

@@ -123,11 +123,15 @@ def approval_of(tx: Tx, prompt: Prompt) -> ApprovalDetail | None:
         return None
     votes = approval_rows.get_votes(tx, request.id)
     is_open = request.state is ApprovalState.OPEN
+    asked = loop_rows.get_iteration(tx, request.iteration_id)
     return ApprovalDetail(
         request=msgspec.convert(request, ShownRequest, from_attributes=True),
         votes=shown_votes(votes),
         missing=approval_terms.missing(request, votes) if is_open else None,
         again=approval_rows.why_again(tx, approval_rows.previous(tx, request), request.iteration_id),
+        origin=request.actions[0].origin if request.actions else None,
+        decider=asked.decided_by,
+        reasoning=asked.reasoning or None,
     )
 
 

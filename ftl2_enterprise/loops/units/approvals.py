@@ -61,6 +61,9 @@ def ask(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by
         ],
         why=new.why,
         again=new.again,
+        origin=new.origin,
+        decider=by,
+        reasoning=decision.reasoning or None,
         needs=_who(approval_terms.terms_of(request)),
         deadline_at=new.deadline_at,
     )

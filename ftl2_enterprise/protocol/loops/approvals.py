@@ -66,6 +66,8 @@ class ProposedAction(Wire, frozen=True):
     """A digest of where its paths led when it was asked; null if nowhere else, or if that was not known."""
     source: str | None = None
     """A digest of the content of the file of the controller that it writes; null if there is none."""
+    origin: str | None = None
+    """Who wants it: `manifest`, `playbook`, `model`, `rule` or `person`; null if that was not recorded."""
 
 
 class ApprovalRequest(Wire, frozen=True):
@@ -102,6 +104,8 @@ class NewApproval(Wire, frozen=True):
     question: str
     context: str | None
     why: str
+    origin: str
+    """Who wants the actions, as of `ProposedAction`."""
     needs: list[RequiredPeople]
     actions: list[ProposedAction]
     summaries: list[str]
@@ -211,3 +215,9 @@ class ApprovalDetail(Wire, frozen=True):
     """Who still has to agree, as a sentence; null if no one."""
     again: str | None = None
     """Why people were asked again, as a sentence; null if no earlier request was about to be used."""
+    origin: str | None = None
+    """Who wants the actions: `manifest`, `playbook`, `model`, `rule` or `person`; null if that was not recorded."""
+    decider: str | None = None
+    """What decided on them, such as `manifest` or `claude`."""
+    reasoning: str | None = None
+    """The reasoning of the decider. That of a model is untrusted text."""

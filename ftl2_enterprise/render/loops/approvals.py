@@ -19,6 +19,7 @@ from ftl2_enterprise.render.text import (
     quoted,
     symbol,
     value_text,
+    width,
     with_commands,
 )
 from ftl2_enterprise.render.view import offer
@@ -38,6 +39,12 @@ SHORT_VALUE = 60
 """Characters of a value that one line always shows completely."""
 LONGEST = 20_000
 """Characters of a value that is shown in full."""
+LONGEST_REASONING = 600
+"""Characters of the reasoning that are shown."""
+QUOTED = 60
+"""Columns of a line that quotes a model."""
+MODEL = "model"
+"""The origin of the actions that a model wants."""
 SHOWN_DIFF = 12
 """Lines of the difference of an action in a list."""
 SHORT = 120
@@ -86,8 +93,9 @@ def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
         lines += short_diff_lines(one.diff or "")
     why = without_repeats(one.asks for one in actions if one.asks)
     needs = terms(why, map(who, approval.request.needs))
+    origin = origin_lines(approval.origin, approval.decider, approval.reasoning, indent=DEEPER)
     asked = asked_again(approval.again, indent=DEEPER)
-    return [*lines, *more_actions(len(actions)), *asked, *needs, *_consents(approval, indent=DEEPER)]
+    return [*lines, *more_actions(len(actions)), *origin, *asked, *needs, *_consents(approval, indent=DEEPER)]
 
 
 def short_diff_lines(diff: str) -> list[Line]:
@@ -107,19 +115,23 @@ def more_actions(total: int) -> list[Line]:
 
 def approval_lines(approval: ApprovalDetail) -> list[Line]:
     """What people are asked to approve: every action in order, who must agree, until when, and who has."""
-    request = approval.request
+    request, is_from_model = approval.request, approval.origin == MODEL
     lines: list[Line] = []
     for one in request.actions:
         params, refused = one_line(fields_text(one.params), 400), one.refused is not None
-        lines.append(action_line(one.n, one.module, one.host, params, is_refused=refused, reason=one.reason))
+        reason = None if is_from_model else one.reason
+        lines.append(action_line(one.n, one.module, one.host, params, is_refused=refused, reason=reason))
+        if is_from_model:
+            lines += model_text(one.reason, indent=DEEPER + 4)
         lines += _in_full(one.params, params, has_diff=bool(one.diff))
         lines += diff_lines(one.diff or "", indent=DEEPER + 4)
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
-    lines += terms([], map(who, request.needs), indent=INDENT)
+    lines += origin_lines(approval.origin, approval.decider, approval.reasoning, indent=INDENT)
+    lines += asked_again(approval.again, indent=INDENT)
+    why = without_repeats(one.asks for one in request.actions if one.asks)
+    lines += terms(why, map(who, request.needs), indent=INDENT)
     lines += _consents(approval, indent=INDENT)
-    if request.state is ApprovalState.OPEN:
-        lines.append(line(("expires: ", Role.FAINT), moment(request.deadline_at), indent=INDENT))
     return lines
 
 
@@ -140,6 +152,44 @@ def _in_full(params: Mapping[str, Any], shown: str, *, has_diff: bool) -> list[L
     return lines
 
 
+# --- who wants them ------------------------------------------------------------------------------------------------
+
+
+def origin_lines(origin: str | None, decider: str | None, reasoning: str | None, *, indent: int) -> list[Line]:
+    """Who wants the actions, and why; what a model writes is quoted, so that it cannot pass for other lines."""
+    if origin is None:
+        return []
+    by = one_line(decider or "", 80)
+    names = {
+        MODEL: f"a model ({by})" if by else "a model",
+        "manifest": "the manifest",
+        "playbook": "a playbook",
+        "rule": f"rule {by.removeprefix('rule:')}",
+        "person": "an operator",
+    }
+    lines = [line(("origin: ", Role.FAINT), names.get(origin, one_line(origin, 80)), indent=indent)]
+    if origin == MODEL:
+        return [*lines, *model_text(reasoning, indent=indent)]
+    return [*lines, *([line(("why: ", Role.FAINT), one_line(reasoning, 600), indent=indent)] if reasoning else [])]
+
+
+def model_text(text: str | None, *, indent: int) -> list[Line]:
+    """What a model has written, marked as such in every line; nothing without a text.
+
+    The lines are short, so that the terminal breaks none of them: the rest would have no mark.
+    """
+    import textwrap  # noqa: PLC0415 - few views need it
+
+    whole = one_line(text or "", LONGEST_REASONING)
+    if not whole:
+        return []
+    size = QUOTED if width(whole) == len(whole) else QUOTED // 2
+    return [
+        line(("the model writes:", Role.FAINT), indent=indent),
+        *(line(("> ", Role.FAINT), part, indent=indent) for part in textwrap.wrap(whole, size)),
+    ]
+
+
 # --- the people ----------------------------------------------------------------------------------------------------
 
 
@@ -151,7 +201,7 @@ def asked_again(why: str | None, *, indent: int) -> list[Line]:
 def terms(why: Iterable[str], needs: Iterable[str], *, indent: int = DEEPER) -> list[Line]:
     """Why actions need an approval, and who must agree."""
     return [
-        *(line((one_line(text, 300), Role.FAINT), indent=indent) for text in why if text),
+        *(line(("policy: ", Role.FAINT), one_line(text, 300), indent=indent) for text in why if text),
         # Two rules may require the same people, each in its own time.
         *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=indent) for text in dict.fromkeys(needs)),
     ]

@@ -16,7 +16,7 @@ from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.approvals import short_action_lines
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.render.loops.loop_table import stopping_lines
-from ftl2_enterprise.render.loops.prompts import numbered, question
+from ftl2_enterprise.render.loops.prompts import expires, numbered, question
 from ftl2_enterprise.render.loops.standing import AT_REST, ENDED, condition_pieces, standing, why
 from ftl2_enterprise.render.text import (
     Line,
@@ -89,7 +89,8 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     approvals = _approvals(reader, detail)
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
         asked = question(prompt.id, prompt.question, numbered(prompt), prompt.default)
-        shown += [line(), asked[0], *short_action_lines(approvals.get(prompt.id)), *asked[1:]]
+        actions, ends = short_action_lines(approvals.get(prompt.id)), expires(prompt, now, indent=4)
+        shown += [line(), asked[0], *actions, *asked[1:], *ends]
     shown += _next(reader, detail)
     return shown
 

@@ -56,6 +56,7 @@ from ftl2_enterprise.render.loops.approvals import (
     action_line,
     asked_again,
     more_actions,
+    origin_lines,
     terms,
 )
 from ftl2_enterprise.render.loops.diffs import diff_lines
@@ -404,8 +405,9 @@ class Narrator:
             )
             for one in fact.actions[:SHOWN_ACTIONS]
         ]
+        origin = origin_lines(fact.origin, fact.decider, fact.reasoning, indent=DEEPER)
         asked = asked_again(fact.again, indent=DEEPER)
-        return [*shown, *more_actions(len(fact.actions)), *asked, *terms([fact.why], fact.needs)]
+        return [*shown, *more_actions(len(fact.actions)), *origin, *asked, *terms([fact.why], fact.needs)]
 
     def _approval_given(self, fact: ApprovalGiven) -> list[Line]:
         self._decided.add(fact.prompt_id)

@@ -11,7 +11,7 @@ from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import ListPrompts
 from ftl2_enterprise.render.loops.approvals import approval_lines, consequences, short_action_lines
 from ftl2_enterprise.render.loops.prompt_endings import ending, ending_line, state_word
-from ftl2_enterprise.render.loops.standing import until
+from ftl2_enterprise.render.loops.standing import expiry, until
 from ftl2_enterprise.render.table import Column, cell, table
 from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, symbol
 from ftl2_enterprise.render.view import ViewContent, offer
@@ -62,6 +62,13 @@ def question(prompt_id: int, text: str, options: Sequence[str], default: str | N
     return lines
 
 
+def expires(prompt: Prompt, now: Instant, *, indent: int = INDENT) -> list[Line]:
+    """When an open prompt expires, if it does."""
+    if prompt.state is not PromptState.OPEN or prompt.deadline_at is None:
+        return []
+    return [line(("expires: ", Role.FAINT), expiry(prompt.deadline_at, now), indent=indent)]
+
+
 def numbered(prompt: Prompt) -> Sequence[str]:
     """The options that a number chooses; none of an approval, whose actions are numbered."""
     return () if prompt.kind is PromptKind.APPROVAL else prompt.options
@@ -99,7 +106,9 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
     ]
     if detail.approval is not None:
         shown += approval_lines(detail.approval)
-    if prompt.context:
+    shown += expires(prompt, now)
+    # The context of an approval repeats what its own lines show.
+    if prompt.context and detail.approval is None:
         shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=INDENT))
     # The files of a manifest are internal to it; its reason names the differences.
     seen = [one for one in detail.observations if one.error or not one.name.startswith(INTERNAL)]
@@ -175,7 +184,11 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
     if not settled:
         for one in [one for one in found if one.approval is not None][:SHOWN_APPROVALS]:
             what = ("prompt ", (str(one.prompt.id), Role.STRONG), " asks to approve:")
-            shown += [line(*what, indent=INDENT), *short_action_lines(one.approval)]
+            lines = [*short_action_lines(one.approval), *expires(one.prompt, now, indent=DEEPER)]
+            shown += [line(*what, indent=INDENT), *lines]
+        for one in [one for one in found if one.approval is None and one.prompt.deadline_at is not None]:
+            at = expiry(one.prompt.deadline_at or now, now)
+            shown.append(line("prompt ", (str(one.prompt.id), Role.STRONG), f" expires: {at}", indent=INDENT))
         shown.append(offer(reader, "answer the oldest", f"answer {found[0].prompt.id}"))
     return shown
 
@@ -208,6 +221,7 @@ def open_prompt_lines(reader: ViewReader, prompts: Sequence[PromptLine], *, most
                 (f"prompt {one.prompt.id}", Role.WARNING),
                 f" of {one_line(one.loop, 60)}, {ago(one.prompt.asked_at, now)}: ",
                 one_line(one.prompt.question, 200),
+                (f"; expires {expiry(one.prompt.deadline_at, now)}" if one.prompt.deadline_at else "", Role.FAINT),
             )
         )
         lines.append(line(("-> ", Role.FAINT), (reader.command(f"answer {one.prompt.id}"), Role.COMMAND), indent=2))

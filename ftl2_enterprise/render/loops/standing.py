@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.core.clock import Instant, moment, seconds_between
 from ftl2_enterprise.protocol.loops.freshness import LATE, is_outdated
 from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Mode, Outcome, WaitReason
 from ftl2_enterprise.protocol.loops.replies import LoopLine, ModelWait, Queued
@@ -255,6 +255,11 @@ def until(instant: Instant | None, now: Instant) -> str:
     if instant is None or instant <= now:
         return "now"
     return f"in {duration(seconds_between(now, instant))}"
+
+
+def expiry(deadline: Instant, now: Instant) -> str:
+    """When an open request expires, and how long that is: `2026-01-31 18:00:00Z (in 90 s)`."""
+    return f"{moment(deadline)} ({until(deadline, now)})"
 
 
 # --- lines ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ftl2_enterprise.render.loops.standing import (
     ENDED,
     NEXT_START,
     condition_pieces,
+    expiry,
     is_stale,
     retrying,
     standing,
@@ -151,7 +152,9 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
     loop, name = detail.loop, quoted(detail.loop.name)
     for record in holding(reader, loop):
         ends = "health" if record.freeze.id in NOT_THAWED else f"thaw {record.freeze.id}"
-        yield Cause(kind=CauseKind.FROZEN, text=f"{covered(record)}: {record.freeze.sentence}", command=ends)
+        until = f"; until {expiry(record.freeze.until, now)}" if record.freeze.until is not None else ""
+        text = f"{covered(record)}: {record.freeze.sentence}{until}"
+        yield Cause(kind=CauseKind.FROZEN, text=text, command=ends)
     if detail.draining and loop.state not in ENDED:
         yield Cause(kind=CauseKind.SERVICE_STOPPING, text=f"the service is stopping; the loop {NEXT_START}")
     if loop.state is LoopState.PAUSED and loop.desired in _RESUMED:
@@ -184,10 +187,11 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
         approval = approvals.get(prompt.id)
         missing = f" ({approval.missing})" if approval is not None and approval.missing else ""
         is_approval = prompt.kind is PromptKind.APPROVAL
+        ends = f"; expires {expiry(prompt.deadline_at, now)}" if prompt.deadline_at is not None else ""
         asks = "for an approval" if is_approval else "a person"
         yield Cause(
             kind=CauseKind.APPROVAL if is_approval else CauseKind.QUESTION,
-            text=f"prompt {prompt.id} asks {asks}: {prompt.question}{missing}",
+            text=f"prompt {prompt.id} asks {asks}: {prompt.question}{missing}{ends}",
             command=f"answer {prompt.id}",
         )
 

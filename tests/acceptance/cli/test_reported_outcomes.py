@@ -144,6 +144,28 @@ def test_a_dry_run_is_neither_a_change_nor_in_sync(tmp_path):
     assert (tmp_path / "decisions.asked").read_text().count("asked") == 1
 
 
+def test_the_document_of_a_dry_run_has_what_is_denied_and_what_is_not_known(tmp_path):
+    (tmp_path / "policy.yaml").write_text(SHELL_DENIED)
+    (tmp_path / "site.yaml").write_text(f"""version: 1
+name: site
+steps:
+  - {{name: denied, check: {{path: {tmp_path}/made}}, action: {{module: shell, params: {{cmd: "true"}}}}}}
+  - {{name: shown, file: {{path: {tmp_path}/new, state: directory}}}}
+  - {{name: missing, check: {{command: exit 99}}, action: {{module: command, params: {{cmd: "true"}}}}}}
+""")
+    policy = str(tmp_path / "policy.yaml")
+    command = Command(tmp_path)
+    arguments = ["run", str(tmp_path / "site.yaml"), "--policy", policy, "--dry-run", "--json"]
+    done = parsed(command.run(*arguments), status=7)
+    assert [one["step"] for one in done["previewed"]] == ["shown"]
+    assert [(one["step"], one["state"]) for one in done["denied"]] == [("denied", "denied")]
+    assert "policy rule 1" in done["denied"][0]["error"]
+    (unobserved,) = done["unobserved"]
+    assert (unobserved["name"], unobserved["host"]) == ("manifest:step missing@localhost", "localhost")
+    assert unobserved["error"]
+    assert [one.partition(":")[0] for one in done["unknown"]] == ["missing on localhost"]
+
+
 def test_a_denied_run_is_shown_as_denied_everywhere(tmp_path):
     (tmp_path / "policy.yaml").write_text(SHELL_DENIED)
     command = with_model(tmp_path, {"actions": [shell("true")]})

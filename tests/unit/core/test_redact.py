@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, strategies as st
 
-from ftl2_enterprise.core.redact import MASK, Redactor, contains_mask, is_sensitive
+from ftl2_enterprise.core.redact import MASK, Redactor, contains_mask, is_sensitive, names_secret
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 
 SECRET = "p@ss w0rd/'x\"+ü"
@@ -273,3 +273,21 @@ def test_five_megabytes_are_redacted_quickly(piece: str) -> None:
     redactor.text(text)
     # Anything that is not linear needs minutes here; the limit leaves room for a busy machine.
     assert time.process_time() - began < 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["token", "secret", "password", "db password", "my-token", "passwd", "API_KEY", "motd", "tokens", "token "],
+)
+def test_a_text_names_a_secret_if_what_follows_it_is_masked(name: str) -> None:
+    assert names_secret(name) == (Redactor().text(f"{name}: /etc/motd") != f"{name}: /etc/motd")
+
+
+def test_the_value_of_a_secret_parameter_stays_masked() -> None:
+    action = {"module": "user", "params": {"password": "/etc/motd", "token": "x"}, "step": "token", "n": 1}
+    assert Redactor().value(action) == {
+        "module": "user",
+        "params": {"password": MASK, "token": MASK},
+        "step": "token",
+        "n": 1,
+    }

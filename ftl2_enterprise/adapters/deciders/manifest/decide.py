@@ -15,6 +15,7 @@ from ftl2_enterprise.adapters.deciders.manifest.paths import desired_path
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender
 from ftl2_enterprise.adapters.deciders.manifest.view import CannotEvaluate, ManifestView, known_answers
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import names_secret
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.manifest import FileState
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
@@ -353,7 +354,7 @@ class _ManifestDecision:
             reason = str(manifest_template.render(action.reason, scope)) if action.reason else None
         except CannotRender as error:
             raise CannotEvaluate(action.where, f"the step {step.step.name!r}: {error}") from None
-        because = reason or f"{step.step.name}: {verdict.reasons.get(n) or '; '.join(verdict.lines)}"
+        because = reason or _of_step(step.step.name, verdict.reasons.get(n) or "; ".join(verdict.lines))
         return ActionSpec(module=module, params=params, host=host, reason=because, step=step.step.name, part=n)
 
     def _call(self, action: ResolvedAction, host: str, scope: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -374,6 +375,11 @@ class _ManifestDecision:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _of_step(name: str, line: str) -> str:
+    """The line with the name of its step, so that it does not look like a secret after a step named `token`."""
+    return f"{name} (step): {line}" if names_secret(name) else f"{name}: {line}"
 
 
 def _unknown(name: str, host: str, line: str) -> str:

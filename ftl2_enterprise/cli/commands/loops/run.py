@@ -32,6 +32,7 @@ from ftl2_enterprise.render.loops.summary import summary
 from ftl2_enterprise.render.text import Role, duration, line, quoted
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.cli.loops.run_totals import RunFindings
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.core.settings.model import Settings
@@ -102,7 +103,7 @@ def _report(
 
     with store.read() as tx:
         prompts = prompt_rows.get_prompts(tx, loop.id, state=PromptState.OPEN)
-        proposed = run_totals.previewed(tx, loop) if given.has("json") else []
+        found = run_totals.findings(tx, loop) if given.has("json") else run_totals.RunFindings()
         whole = run_totals.of_run(tx, loop) if given.has("resume") and loop.mode is Mode.SINGLE else seen
     if given.has("json"):
         session.document(
@@ -111,7 +112,7 @@ def _report(
                 "exit_status": exit_of(loop).value,
                 "seen": {**vars(seen), "actions": seen.actions, "seconds": round(seconds, 3)},
                 "prompts": json_output.document(prompts),
-                "previewed": json_output.document(proposed),
+                **_document(found),
             }
         )
         return
@@ -120,17 +121,23 @@ def _report(
     session.out.print(lines if given.has("quiet") else [line(), *lines])
 
 
+def _document(found: RunFindings) -> dict[str, Any]:
+    return {name: json_output.document(value) for name, value in vars(found).items()}
+
+
 def _had_ended(session: CliSession, loop: Loop, *, wants_json: bool) -> int:
     """The reply for a resumed loop that has completed already, such as one whose process was killed as it ended."""
     status = exit_of(loop)
     if wants_json:
+        from ftl2_enterprise.cli.loops.run_totals import RunFindings  # noqa: PLC0415
+
         session.document(
             {
                 "loop": json_output.document(loop),
                 "exit_status": status.value,
                 "seen": None,
                 "prompts": [],
-                "previewed": [],
+                **_document(RunFindings()),
             }
         )
     else:

@@ -54,6 +54,12 @@ class ApprovalRequested(ApprovalFact, frozen=True, tag="approval.requested"):
     """When the request expires."""
     again: str | None = None
     """Why people are asked again, if they were asked before; else null."""
+    origin: str | None = None
+    """Who wants the actions: `manifest`, `playbook`, `model`, `rule` or `person`."""
+    decider: str | None = None
+    """What decided on them, such as `manifest` or `claude`."""
+    reasoning: str | None = None
+    """The reasoning of the decider. That of a model is untrusted text."""
 
 
 class ApprovalGiven(ApprovalFact, frozen=True, tag="approval.given"):

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from ftl2_enterprise.loops.handlers.prompts import approval_of
 from ftl2_enterprise.loops.ports import UNATTENDED
-from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows
+from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -49,6 +50,24 @@ async def test_nothing_runs_before_a_person_approves_the_list_and_then_all_of_it
     kinds = [kind for kind in b.kinds() if kind.startswith("approval.")]
     assert kinds == ["approval.requested", "approval.given", "approval.used"]
     assert b.data("approval.used")[0]["approved_by"] == ["alice"]
+
+
+@pytest.mark.parametrize(("is_model", "origin"), [(True, "model"), (False, "manifest")])
+async def test_a_request_states_who_wants_the_actions_apart_from_the_words_of_policy(tmp_path, is_model, origin):
+    with asking(tmp_path) as b:
+        b.decider.is_model = is_model
+        await b.run()
+        with b.database.read() as tx:
+            found = approval_of(tx, prompt_rows.get_prompts(tx, b.loop_id)[0])
+            prompt = prompt_rows.get_prompts(tx, b.loop_id)[0]
+    assert found is not None
+    assert (found.origin, found.decider) == (origin, b.decider.name)
+    assert found.reasoning
+    assert found.reasoning not in (prompt.context or "")
+    (requested,) = b.data("approval.requested")
+    assert (requested["origin"], requested["decider"], requested["reasoning"]) == (
+        origin, b.decider.name, found.reasoning,
+    )  # fmt: skip
 
 
 async def test_the_person_at_the_terminal_approves_or_rejects(tmp_path):

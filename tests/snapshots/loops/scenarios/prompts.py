@@ -62,7 +62,7 @@ def detailed(asked: Any, desired: str = "nginx runs", loop_name: str = "web") ->
 
 
 def of_approval(_: FixedReader) -> list[Line]:
-    asked = prompt(3, "Approve 1 action on web1?", options=["approve", "reject"], kind=PromptKind.APPROVAL)
+    asked = TO_APPROVE.prompt
     found = PromptDetail(prompt=asked, loop="web", desired_state="a", observations=[], approval=APPROVAL)
     return prompts.detail_lines(fixed(found), NOW)
 

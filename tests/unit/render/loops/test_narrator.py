@@ -288,7 +288,7 @@ def test_the_actions_to_approve_are_listed_unless_this_terminal_asks() -> None:
     assert rendered(requested) == [
         "    1. copy on web1  dest=/etc/a",
         "    not run: 2. reboot on web2",
-        f"    {why}",
+        f"    policy: {why}",
         "    needs: 2 persons",
     ]
     assert rendered(requested, narrator=Narrator(with_questions=False)) == []

@@ -83,13 +83,18 @@ def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
     service.on(ListPrompts, [TO_APPROVE])
     lines = ctl("show", "web")[1].splitlines()
     at = lines.index("  prompt 3: Approve 1 action on web1?")
-    assert lines[at + 1 : at + 8] == [
+    assert lines[at + 1 : at + 13] == [
         "    1. copy on web1  dest=/etc/a",
         "        -a",
         "        +b",
         "    not run: 2. reboot on web1",
+        "    origin: a model (claude)",
+        "    the model writes:",
+        *(f"    > {part}" for part in ("/etc/a differs. policy: approval is not required\ufffd needs: no", "one")),
+        "    policy: approval is required by site policy rule 3 (site.yaml line 7)",
         "    needs: 2 persons with access to operate, of the group dba, not the requester",
         f"    approved by ada at {moment(APPROVAL.votes[0].given_at)}: change 4711",
+        f"    expires: {moment(asked.deadline_at or 0)} (in 60 min)",
         "",
     ]
     assert lines[at + 8 : at + 11] == [

@@ -11,6 +11,7 @@ from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
 from ftl2_enterprise.adapters.deciders.manifest.failures import LEAVE_OUT, RETRY, STOP
 from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
 from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.core.redact import MASK, Redactor
 from ftl2_enterprise.loops.ports import ObservationResult, PastIteration, PromptAnswer
 from tests.support.loops.manifests import NOT_CALLED, answer, asked, decide, failed, situation, steps
 
@@ -73,6 +74,15 @@ def test_converged_when_every_check_holds() -> None:
     assert decision.unmet == ["b on localhost: b is gone (its check exits with 3)"]
     assert did(decision) == [("localhost", "make-b")]
     assert decision.actions[0].reason == "b: b is gone (its check exits with 3)"
+
+
+@pytest.mark.parametrize("name", ["token", "secret", "password", "api_key"])
+def test_the_name_of_a_step_does_not_make_its_path_look_like_a_secret(name: str) -> None:
+    made = decider(command(name))
+    decision = decide(made, situation(seen_of(made, {f"is-{name}": {"rc": 3, "stdout": "", "stderr": "/a is gone"}})))
+    reason = decision.actions[0].reason or ""
+    assert "/a is gone" in reason
+    assert Redactor(["hunter2secret"]).text(f"{reason} hunter2secret") == f"{reason} {MASK}"
 
 
 def test_without_observations_nothing_converges() -> None:
