@@ -9,7 +9,7 @@ import msgspec
 from ftl2_enterprise.core.lease import pid_of
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, RETRYABLE
-from ftl2_enterprise.loops.naming import check_name, name_for
+from ftl2_enterprise.protocol.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     loop_deletion,
@@ -21,7 +21,7 @@ from ftl2_enterprise.loops.rows import (
 )
 from ftl2_enterprise.loops.units import desired_state as desired_units
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
-from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
+from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopSpec, LoopState
 from ftl2_enterprise.protocol.loops.replies import Deleted
 from ftl2_enterprise.protocol.loops.verbs import (
     CancelLoop,
@@ -45,10 +45,9 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
     if spec.name:
         check_name(spec.name)
         if loop_names.is_taken(tx, spec.name):
-            raise _name_taken(tx, spec.name)
+            raise _name_taken(spec.name, loop_rows.get_loop(tx, spec.name), spec.source)
     else:
-        made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
-        spec = msgspec.structs.replace(spec, name=loop_names.free_name(tx, made))
+        spec = msgspec.structs.replace(spec, name=_default_name(tx, spec))
     loop = loop_rows.create_loop(tx, spec)
     revision = revision_rows.get_revision(tx, loop.id, loop.revision)
     loop_file_rows.add_files(tx, loop.id, revision.id, {file.path: file.content for file in request.files})
@@ -59,14 +58,29 @@ def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
     return loop_rows.get_loop(tx, loop.id)
 
 
-def _name_taken(tx: Tx, name: str) -> Problem:
-    loop = loop_rows.get_loop(tx, name)
-    remedy = "update {} -f FILE` changes its desired state"
+def _default_name(tx: Tx, spec: LoopSpec) -> str:
+    """The derived name, numbered after loops that have ended. Raises Problem(conflict) if one of them has not.
+
+    Two loops that manage the same thing would be a mistake more often than a purpose. A dry run changes nothing.
+    """
+    made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
+    free = loop_names.free_name(tx, made)
+    if not spec.dry_run and (other := loop_names.first_open(tx, made, free)) is not None:
+        raise _name_taken(made, other, spec.source)
+    return free
+
+
+def _name_taken(name: str, loop: Loop, source: str | None) -> Problem:
+    file = source if source and not source.endswith("/-") else None
+    remedy = f"update {{}} -f {shlex.quote(file) if file else 'FILE'}` changes its desired state"
     if loop.state in ENDED_LOOPS and loop.state not in RETRYABLE:
         remedy = "delete {}` deletes it, because it has ended"
+    elif not loop.managed:
+        remedy = "start {}` lets the service run it"
+    why = "a loop with that name exists" if loop.name == name else f'the loop "{loop.name}" has not ended'
     return conflict(
-        f'cannot submit the loop "{name}": a loop with that name exists',
-        f"`ftl2ctl {remedy.format(shlex.quote(name))}; or choose another name",
+        f'cannot submit the loop "{name}": {why}',
+        f"`ftl2ctl {remedy.format(shlex.quote(loop.name))}; `--name NAME` makes another loop",
     )
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
 
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.rows.loops import get_loop
+from ftl2_enterprise.loops.rows.loops import get_loop, get_loop_as_named
 from ftl2_enterprise.loops.tables import (
     loops,
 )
 from ftl2_enterprise.protocol.loops.facts import loop_subject
+from ftl2_enterprise.protocol.loops.nouns import Desired
 from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.store.ids import BEYOND
 from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.tx import Tx
 
 _NAME = Prepared(select(loops.c.name).where(loops.c.id == bindparam("row_id")))
@@ -55,8 +60,15 @@ def is_taken(tx: Tx, name: str) -> bool:
 
 def free_name(tx: Tx, name: str) -> str:
     """The name, with the first numeric suffix that makes it unique if it is taken."""
-    free, n = name, 1
-    while is_taken(tx, free):
-        n += 1
-        free = f"{name}-{n}"
-    return free
+    return next(one for one in _numbered(name) if not is_taken(tx, one))
+
+
+def first_open(tx: Tx, name: str, free: str) -> Loop | None:
+    """The first loop with the name, or with a suffix before the free one, that has neither ended nor is cancelled."""
+    taken = (get_loop_as_named(tx, one) for one in takewhile(lambda one: one != free, _numbered(name)))
+    return next((one for one in taken if one.ended_at is None and one.desired is not Desired.CANCEL), None)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{n}" for n in count(2))

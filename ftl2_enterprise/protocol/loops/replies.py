@@ -91,6 +91,8 @@ class LoopLine(Wire, frozen=True):
     """Whether a continuous loop has not observed for so long that its condition may be another one now."""
     dry_run: bool = False
     """Of a loop that has failed or is blocked: whether it was a dry run, which needs no person."""
+    failures: int = 0
+    """As of `Loop`."""
 
     @property
     def is_superseded(self) -> bool:

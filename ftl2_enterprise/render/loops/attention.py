@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 EVERY = 1_000_000
 """More loops than there can be."""
 _ATTENTION = {LoopState.WAITING, LoopState.BLOCKED, LoopState.FAILED}
+_WORKS = {LoopState.PENDING, LoopState.RUNNING}
 
 
 def needs_attention(loop: LoopLine, now: Instant) -> bool:
     """Whether it waits for a person, fails, is held, or may not be in its desired state.
 
     One that a person has paused, or that has ended otherwise than by a failure, does not. Nor does a dry run that has
-    ended, whatever it has found, or one that works on a drift that it has found.
+    ended, whatever it has found, or one that works on a drift that it has found, unless its last run failed.
     """
     if loop.dry_run:
         return False
     if loop.state in _ATTENTION or loop.restart_at is not None:
+        return True
+    if loop.failures and loop.state in _WORKS:
         return True
     if is_failing(loop) or is_frozen(loop) or is_interrupted(loop) or is_overdue(loop, now) or is_stale(loop, now):
         return True

@@ -219,6 +219,11 @@ def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
             yield Cause(kind=CauseKind.CRASHED, text="its process ended unexpectedly")
         else:
             yield Cause(kind=CauseKind.FOREGROUND, text="it runs in the foreground, and not in the service")
+    elif loop.state in {LoopState.PENDING, LoopState.RUNNING} and loop.failures:
+        tried = count(loop.failures, "run")
+        yield Cause(
+            kind=CauseKind.RETRY, text=f"it tries again now after {tried} without success", command=f"history {name}"
+        )
 
 
 def _standing_orders(loop: Loop) -> Iterator[Cause]:

@@ -8,7 +8,7 @@ from ftl2_enterprise.cli.loops.arguments import LOOPS
 from ftl2_enterprise.cli.program import JSON
 from ftl2_enterprise.commandline.declaration import Command, Example, Option
 from ftl2_enterprise.commandline.loops import options
-from ftl2_enterprise.loops.naming import check_name
+from ftl2_enterprise.protocol.loops.naming import check_name
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.text import Role, line, one_line, quoted, symbol
 

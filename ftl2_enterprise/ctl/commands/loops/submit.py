@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Option
@@ -13,6 +12,7 @@ from ftl2_enterprise.commandline.loops.spec import spec_of
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS
 from ftl2_enterprise.ctl.loops.control import WAIT
+from ftl2_enterprise.protocol.loops import naming
 from ftl2_enterprise.protocol.loops.verbs import (
     GetRevision,
     GetRevisionFile,
@@ -22,8 +22,8 @@ from ftl2_enterprise.protocol.loops.verbs import (
     UpdateLoop,
 )
 from ftl2_enterprise.protocol.service.verbs import GetSettings
-from ftl2_enterprise.render.loops.standing import standing, state_line
-from ftl2_enterprise.render.text import Line, Role, line, one_line, quoted
+from ftl2_enterprise.render.loops.standing import state_line
+from ftl2_enterprise.render.text import Line, line, one_line, quoted
 from ftl2_enterprise.render.view import offer
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
         loop = session.call(request)
     except Problem as problem:
         return _offer_update(session, given, request, problem)[1]
-    session.reply(loop, lambda: _lines(session, given, loop))
+    session.reply(loop, lambda: _lines(session, loop))
     return 0
 
 
@@ -61,19 +61,23 @@ def _offer_update(
 
     Raises `refused` if no question helps: there is no terminal, or the loop would not change.
     """
-    name = request.spec.name
+    spec = request.spec
+    name = spec.name or naming.name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
     asks = (
-        refused.code is Code.CONFLICT and name and not session.wants_json and not _CREATED_ONLY & given.values.keys()
+        refused.code is Code.CONFLICT and not session.wants_json and not _CREATED_ONLY & given.values.keys()
     )
     if not asks or (asker := session.asker) is None:
         raise refused
     from ftl2_enterprise.ctl.loops import revision_values, updates  # noqa: PLC0415 - few submits ask
     from ftl2_enterprise.render.loops import revisions  # noqa: PLC0415
 
-    loop = session.call(ShowLoop(loop=name)).loop
+    try:
+        loop = session.call(ShowLoop(loop=name)).loop
+    except Problem:
+        raise refused from None
     if loop.name != name:
         raise refused
-    update = updates.update_of(given, loop, desired=(request.spec.desired_state, request.spec.source))
+    update = updates.update_of(given, loop, desired=(spec.desired_state, spec.source))
     try:
         found = updates.difference_of(session, loop, update)
     except Problem as problem:
@@ -96,29 +100,10 @@ _CREATED_ONLY = {"paused", "dry-run", "run-checks", "priority"}
 """Options that an update does not have."""
 
 
-def _lines(session: CtlSession, given: GivenValues, loop: Loop) -> list[Line]:
+def _lines(session: CtlSession, loop: Loop) -> list[Line]:
     return [
         state_line(loop, session.now()),
-        *_other_lines(session, given, loop),
         offer(session, "follow", f"watch {quoted(loop.name)}", indent=2),
-    ]
-
-
-def _other_lines(session: CtlSession, given: GivenValues, loop: Loop) -> list[Line]:
-    """The notice that another loop has the derived name, and continues."""
-    if given.maybe("name") is not None or (numbered := re.fullmatch(r"(.+)-\d+", loop.name)) is None:
-        return []
-    try:
-        other = session.call(ShowLoop(loop=numbered[1])).loop
-    except Problem:
-        return []
-    if other.name != numbered[1]:
-        return []
-    return [
-        line(
-            ("other loop: ", Role.FAINT), (one_line(other.name), Role.STRONG), f" ({standing(other).word})", indent=2
-        ),
-        offer(session, "end the other", f"cancel {quoted(other.name)}", indent=2),
     ]
 
 
@@ -166,8 +151,10 @@ COMMAND = Command(
     details=(
         "The desired state, the inventory, the policy and the files that a manifest names are read here, as the user "
         "who submits them, and stored with the loop. The service reads rules, programs that print an inventory, and "
-        "files below /etc/ftl2-enterprise itself. If a loop with the name exists and has another desired state, a "
-        "terminal shows the difference and asks whether to update it."
+        "files below /etc/ftl2-enterprise itself. Without --name, the loop is named after its file, and numbered after "
+        "loops of that name that have ended. If one has not ended, submit is refused, because two loops would manage "
+        "the same thing: update changes that loop, and --name makes another. On a terminal, submit shows the "
+        "difference and asks whether to update it. A dry run is always numbered."
     ),
     examples=(
         Example("submit -f site.yaml", "a manifest"),

@@ -17,6 +17,7 @@ from tests.support.loops.engine import ScriptedDecider, bench
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.protocol.loops.replies import LoopLine
     from tests.support.loops.engine import Bench
 
@@ -97,3 +98,22 @@ def test_what_a_loop_pauses_for_is_in_lists(tmp_path: Path) -> None:
                 "EXPLAIN QUERY PLAN SELECT id, retry, left_out FROM loops WHERE retry IS NOT NULL OR left_out <> '[]'"
             )
             assert "COVERING INDEX loops_notes" in str(plan.all())
+
+
+async def test_a_loop_that_failed_needs_attention_while_its_next_run_is_in_progress(tmp_path: Path) -> None:
+    unseen = Decision(reasoning="Not every step could be observed.", unmet=["web cannot be observed: no route"])
+    done = Decision(converged=True)
+    options = {"mode": Mode.CONTINUOUS, "interval": 0.01, "max_iterations": 1}
+    with bench(tmp_path, ScriptedDecider(unseen, done), **options) as b:
+        found: list[tuple[LoopState, int, bool]] = []
+
+        def note(event: Event) -> None:
+            if event.kind == "iteration.started":
+                found.append((line_of(b).state, line_of(b).failures, needs_attention(line_of(b), event.at)))
+            if event.kind == "loop.converged":
+                b.stop.ask()
+
+        b.database.listen(note)
+        await b.run()
+        assert found == [(LoopState.RUNNING, 0, False), (LoopState.RUNNING, 1, True)]
+        assert line_of(b).failures == 0

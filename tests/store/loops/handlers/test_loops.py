@@ -228,7 +228,7 @@ def test_the_name_of_a_loop_that_has_ended_is_free_when_it_is_deleted(db: Store)
         name = loop_in(tx, L.COMPLETED).name
     with pytest.raises(Problem, match="a loop with that name exists") as refused:
         do(db, verbs.SubmitLoop(spec=spec(name)))
-    assert refused.value.hint == f"`ftl2ctl delete {name}` deletes it, because it has ended; or choose another name"
+    assert refused.value.hint == f"`ftl2ctl delete {name}` deletes it, because it has ended; `--name NAME` makes another loop"
 
 
 def test_submit_creates_a_loop(db: Store) -> None:
@@ -238,7 +238,7 @@ def test_submit_creates_a_loop(db: Store) -> None:
     )  # fmt: skip
     with pytest.raises(Problem, match="a loop with that name exists") as refused:
         do(db, verbs.SubmitLoop(spec=spec("web")))
-    assert refused.value.hint == ("`ftl2ctl update web -f FILE` changes its desired state; or choose another name")
+    assert refused.value.hint == ("`ftl2ctl update web -f FILE` changes its desired state; `--name NAME` makes another loop")
     with db.write() as tx, pytest.raises(Problem, match="a loop with that name exists") as refused:
         # In the foreground, where one of the service cannot be resumed.
         loop_rows.create_loop(tx, spec("web"))
@@ -249,12 +249,37 @@ def test_submit_creates_a_loop(db: Store) -> None:
         do(db, verbs.SubmitLoop(spec=spec("12")))
 
 
-def test_a_missing_name_is_derived_and_numbered(db: Store) -> None:
-    requested = LoopSpec(name="", desired_state="Nginx answers on port 80")
-    names = [do(db, verbs.SubmitLoop(spec=requested)).name for _ in range(3)]
+def test_a_missing_name_is_derived_and_numbered_after_loops_that_have_ended(db: Store) -> None:
+    requested = verbs.SubmitLoop(spec=LoopSpec(name="", desired_state="Nginx answers on port 80"), paused=True)
+    names = []
+    for _ in range(3):
+        names.append(do(db, requested).name)
+        do(db, verbs.CancelLoop(loop=names[-1]))
     assert names == ["nginx-answers-on-port-80", "nginx-answers-on-port-80-2", "nginx-answers-on-port-80-3"]
     from_file = LoopSpec(name="", desired_state="name: x", source="/srv/site.d/Web Tier.yaml", dry_run=True)
     assert do(db, verbs.SubmitLoop(spec=from_file)).name == "web-tier-dry-run"
+    assert do(db, verbs.SubmitLoop(spec=from_file)).name == "web-tier-dry-run-2"
+
+
+def test_a_second_loop_of_the_same_derived_name_is_refused(db: Store) -> None:
+    requested = verbs.SubmitLoop(spec=LoopSpec(name="", desired_state="steps: []", source="/srv/my web/web.yaml"))
+    first = do(db, requested)
+    refusal = 'cannot submit the loop "web": a loop with that name exists'
+    with pytest.raises(Problem, match=refusal) as refused:
+        do(db, requested)
+    assert refused.value.code is Code.CONFLICT
+    assert refused.value.hint == (
+        "`ftl2ctl update web -f '/srv/my web/web.yaml'` changes its desired state; `--name NAME` makes another loop"
+    )
+    do(db, verbs.CancelLoop(loop=first.name))
+    assert do(db, requested).name == "web-2"
+    with pytest.raises(Problem, match='cannot submit the loop "web": the loop "web-2" has not ended') as refused:
+        do(db, requested)
+    with db.write() as tx:
+        loop_rows.change_loop(tx, loop_rows.get_loop(tx, "web-2").id, managed=False)
+    with pytest.raises(Problem) as refused:
+        do(db, requested)
+    assert refused.value.hint == "`ftl2ctl start web-2` lets the service run it; `--name NAME` makes another loop"
 
 
 def test_a_loop_of_a_foreground_process_is_refused(db: Store) -> None:

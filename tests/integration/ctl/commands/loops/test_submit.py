@@ -6,7 +6,6 @@ import io
 
 import pytest
 
-from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.protocol.loops.facts import IterationStarted, LoopFailed
 from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
@@ -100,27 +99,6 @@ def test_options_win_over_the_settings(service, ctl):
     request = service.asked_for(SubmitLoop)[0]
     assert (request.spec.desired_state, request.spec.name, request.spec.interval) == ("nginx runs", "web", 5.0)
     assert (request.paused, request.priority, request.spec.dry_run) == (True, 9, True)
-
-
-def test_another_loop_of_the_derived_name_is_shown(service, ctl, tmp_path):
-    (tmp_path / "web.yaml").write_text("version: 1\n")
-    service.on(GetSettings, SETTINGS)
-    service.on(SubmitLoop, builders.loop("web-2", state=LoopState.PENDING))
-    there = LoopDetail(loop=builders.loop("web", state=LoopState.RESTING), process=None, open_prompts=[], last=None)
-    service.on(ShowLoop, there)
-    assert ctl("submit", "-f", str(tmp_path / "web.yaml"))[1].splitlines() == [
-        "web-2: starting",
-        "  other loop: web (resting)",
-        "  end the other: ftl2ctl cancel web",
-        "  follow: ftl2ctl watch web-2",
-    ]
-    assert "other loop" not in ctl("submit", "-f", str(tmp_path / "web.yaml"), "-n", "web-2")[1]
-
-    def absent(request):
-        raise not_found("cannot find it")
-
-    service.on(ShowLoop, absent)
-    assert "other loop" not in ctl("submit", "-f", str(tmp_path / "web.yaml"))[1]
 
 
 @pytest.mark.parametrize(

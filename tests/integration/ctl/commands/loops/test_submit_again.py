@@ -71,6 +71,15 @@ def test_a_person_at_a_terminal_is_shown_the_difference_and_can_update_the_loop(
     assert asked.spec.interval == loop.spec.interval
 
 
+def test_a_name_that_follows_from_the_file_is_asked_about_too(service, ctl, loop, monkeypatch, tmp_path):
+    person = put(monkeypatch, agrees=True)
+    (tmp_path / "web.yaml").write_text("nginx answers on 8080\n")
+    service.on(UpdateLoop, lambda request: msgspec.structs.replace(loop, spec=request.spec, revision=2))
+    assert ctl("submit", "-f", str(tmp_path / "web.yaml"))[0] == 0
+    assert person.asked == ["a loop web exists; update it (options that are not given stay)?"]
+    assert service.asked_for(UpdateLoop)[0].spec.desired_state == "nginx answers on 8080\n"
+
+
 def test_without_a_yes_nothing_is_changed(service, ctl, loop, monkeypatch):
     del loop
     put(monkeypatch, agrees=False)

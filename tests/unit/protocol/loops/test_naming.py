@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from ftl2_enterprise.loops.naming import check_name, name_for
+from ftl2_enterprise.protocol.loops.naming import check_name, name_for
 
 
 def manifest(name: str) -> str:
