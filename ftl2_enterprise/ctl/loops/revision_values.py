@@ -86,3 +86,4 @@ def show_taken(session: CtlSession, before: Loop, now: Loop) -> None:
     detail = session.call(ShowLoop(loop=str(now.id)))
     session.print(revisions.changed_line(now, before.revision, queued=detail.queued, draining=detail.draining))
     session.print(revisions.earlier_lines(before))
+    session.print(revisions.left_out_lines(before, now))

@@ -258,6 +258,12 @@ def earlier_lines(before: Loop) -> list[Line]:
     return [line((f"before: {standing(before).word}: ", Role.FAINT), *with_commands(before.reason), indent=2)]
 
 
+def left_out_lines(before: Loop, now: Loop) -> list[Line]:
+    """The steps that a person had left out, and that the loop tries again because the change may concern them."""
+    again = [name for name in before.left_out if name not in now.left_out]
+    return [line(("no longer left out: ", Role.FAINT), one_line(", ".join(again), 300), indent=2)] if again else []
+
+
 _WITH_REASON = {LoopState.FAILED, LoopState.BLOCKED, LoopState.RESTING}
 
 
