@@ -73,9 +73,12 @@ def number_of(given: GivenValues, name: str, default: int) -> int:
 
 
 def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
-    """Show what the new revision changed, and when the loop takes it up."""
+    """Show what the new revision changed, and when the loop takes it up; or that the loop has no new one."""
     if session.wants_json:
         session.document(now)
+        return
+    if now.revision == before.revision:
+        session.print(revisions.unchanged_line(now))
         return
     session.print(revisions.difference_lines(revisions.change(session, before, now)))
     show_taken(session, before, now)

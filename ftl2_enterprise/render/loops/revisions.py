@@ -251,6 +251,11 @@ def preview_lines(found: UpdatePreview) -> list[Line]:
     return [*shown, based, line(("update it: ", Role.FAINT), (found.command, Role.COMMAND))]
 
 
+def unchanged_line(loop: Loop) -> Line:
+    """That the request changes nothing, so that no revision was made."""
+    return line((one_line(loop.name), Role.STRONG), f": unchanged, revision {loop.revision} stays in force")
+
+
 def earlier_lines(before: Loop) -> list[Line]:
     """Why the loop had failed, was blocked or did not converge: the loop does not have that reason any more."""
     if before.reason is None or before.state not in _WITH_REASON or before.frozen_by is not None:

@@ -105,6 +105,11 @@ def test_what_is_given_is_read_and_the_other_files_stay(service, ctl, loop, tmp_
         assert set(asked.keeps) == {path for name, path in at.items() if name not in sent}
 
 
+def test_an_update_that_changes_nothing_succeeds(service, ctl, loop):
+    service.on(UpdateLoop, loop)
+    assert ctl("update", "web", "--interval", "60") == (0, "web: unchanged, revision 1 stays in force\n", "")
+
+
 @pytest.mark.usefixtures("loop")
 def test_an_update_can_name_the_revision_that_it_is_based_on(service, ctl):
     def refuse(_):
