@@ -175,7 +175,7 @@ class PromptAnswer:
     """None when the question expired or was dismissed without an answer, and it has no default."""
     answered_by: str | None
     is_current: bool = True
-    """Whether it was asked about the revision of the desired state that is in force."""
+    """Whether every step is as it was in the revision that it was asked about."""
 
     @property
     def is_default(self) -> bool:

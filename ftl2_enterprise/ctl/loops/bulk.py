@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.finder import find
 from ftl2_enterprise.commandline.problem_output import document, show
 from ftl2_enterprise.core.problem import Code, Problem, invalid
+from ftl2_enterprise.ctl.loops import control
 from ftl2_enterprise.ctl.loops.names import is_of_all
 from ftl2_enterprise.ctl.problem_text import as_typed
 from ftl2_enterprise.ctl.program import FTL2CTL
@@ -51,7 +52,7 @@ def run(
     if not refs and not session.wants_json:
         session.print(line(f"no loop to {command}"))
     found, _ = find(FTL2CTL, [command])
-    statuses = [0]
+    statuses, running = [0], []
     for ref in refs:
         try:
             loop = session.call(verb(loop=ref))
@@ -72,4 +73,7 @@ def run(
             session.item(loop)
         else:
             session.print(state_line(loop, session.now(), is_now=verb is StopLoop))
+            running += [loop] if verb in control.RUNS else []
+    if running:
+        control.show_freezes(session, *running)
     return next((one for one in statuses if one), 0)

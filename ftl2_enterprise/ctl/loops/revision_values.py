@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, TEXT, Option
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.ctl.loops import control
 from ftl2_enterprise.protocol.loops.verbs import ShowLoop
+from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.loops import revisions
 
 if TYPE_CHECKING:
@@ -73,9 +75,12 @@ def number_of(given: GivenValues, name: str, default: int) -> int:
 
 
 def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
-    """Show what the new revision changed, and when the loop takes it up."""
+    """Show what the new revision changed, and when the loop takes it up; or that the loop has no new one."""
     if session.wants_json:
         session.document(now)
+        return
+    if now.revision == before.revision:
+        session.print(revisions.unchanged_line(now))
         return
     session.print(revisions.difference_lines(revisions.change(session, before, now)))
     show_taken(session, before, now)
@@ -84,5 +89,12 @@ def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
 def show_taken(session: CtlSession, before: Loop, now: Loop) -> None:
     """Show when the loop takes up its new revision."""
     detail = session.call(ShowLoop(loop=str(now.id)))
-    session.print(revisions.changed_line(now, before.revision, queued=detail.queued, draining=detail.draining))
+    held = control.freezes_of(session, now)
+    session.print(
+        revisions.changed_line(
+            now, before.revision, queued=detail.queued, draining=detail.draining, is_frozen=bool(held)
+        )
+    )
     session.print(revisions.earlier_lines(before))
+    session.print(revisions.left_out_lines(before, now))
+    session.print(freeze_lines(held, session.now()))

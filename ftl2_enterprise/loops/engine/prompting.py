@@ -13,7 +13,12 @@ from ftl2_enterprise.gate.approvals import why_not_allowed
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import UNATTENDED, PromptAnswer
-from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.rows import (
+    approvals as approval_rows,
+    loops as loop_rows,
+    prompts as prompt_rows,
+    revisions as revision_rows,
+)
 from ftl2_enterprise.loops.secret_answers import SecretAnswers
 from ftl2_enterprise.loops.secrets import Secret
 from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
@@ -65,7 +70,8 @@ def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]
             question=prompt.question,
             answer=prompt.answer,
             answered_by=prompt.answered_by,
-            is_current=revision == 1 or prompt_rows.revision_of_prompt(tx, prompt) == revision,
+            is_current=revision == 1
+            or revision_rows.have_same_steps(tx, loop_id, prompt_rows.revision_of_prompt(tx, prompt), revision),
         )
     return list(settled.values()), secrets
 

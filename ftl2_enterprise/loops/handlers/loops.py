@@ -9,7 +9,6 @@ import msgspec
 from ftl2_enterprise.core.lease import pid_of
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, RETRYABLE
-from ftl2_enterprise.protocol.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     loop_deletion,
@@ -21,6 +20,7 @@ from ftl2_enterprise.loops.rows import (
 )
 from ftl2_enterprise.loops.units import desired_state as desired_units
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
+from ftl2_enterprise.protocol.loops.naming import check_name, name_for
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopSpec, LoopState
 from ftl2_enterprise.protocol.loops.replies import Deleted
 from ftl2_enterprise.protocol.loops.verbs import (

@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 @unit
 def update_loop(tx: Tx, request: UpdateLoop) -> Loop:
-    """Put another desired state in force. Raises Problem(conflict) if another revision than expected is in force."""
+    """Put another desired state in force; the loop stays as it is if nothing would change.
+
+    Raises Problem(conflict) if another revision than expected is in force.
+    """
     loop = updatable(tx, request)
     spec = _complete(loop, request.spec)
     if not changed_settings(loop.spec, spec) and not changed_files(loop.spec, spec):
-        raise conflict(
-            f"cannot update {loop.name}: nothing would change",
-            f"`ftl2ctl update {shlex.quote(loop.name)} -f FILE` takes another manifest",
-        )
+        return loop
     base = revision_rows.get_revision(tx, loop.id, loop.revision)
     loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason)
     sent = {file.path: file.content for file in request.files}
@@ -78,12 +78,12 @@ def _complete(loop: Loop, spec: LoopSpec) -> LoopSpec:
 
 @unit
 def rollback_loop(tx: Tx, request: RollbackLoop) -> Loop:
-    """Put the content of an earlier revision in force. Raises Problem as `update_loop` does, or not_found."""
+    """Put the content of an earlier revision in force, as `update_loop`. Raises Problem as it does, or not_found."""
     found = restorable(tx, request)
     loop = loop_rows.get_loop(tx, request.loop)
     spec = msgspec.structs.replace(found.spec, name=loop.name)
     if not changed_settings(loop.spec, spec) and not changed_files(loop.spec, spec):
-        raise conflict(f"cannot roll back {loop.name}: nothing would change", _list(loop))
+        return loop
     loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason, restores=request.to)
     loop_file_rows.copy_files(tx, loop.id, found.id, revision_id)
     return loop
@@ -92,10 +92,7 @@ def rollback_loop(tx: Tx, request: RollbackLoop) -> Loop:
 def restorable(tx: Tx, request: RollbackLoop) -> Revision:
     """The earlier revision, if it can be put in force now. Raises Problem: conflict or not_found."""
     loop = _changeable(tx, request.loop, request.based_on, "roll back")
-    found = _revision(tx, loop, request.to)
-    if request.to == loop.revision:
-        raise conflict(f"cannot roll back {loop.name}: the revision {request.to} is in force", _list(loop))
-    return found
+    return _revision(tx, loop, request.to)
 
 
 def list_revisions(tx: Tx, request: ListRevisions, children: Table) -> RevisionPage:

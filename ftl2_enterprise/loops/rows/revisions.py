@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.loops.tables import loop_revisions
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Revision
+from ftl2_enterprise.protocol.loops.revision_changes import keeps_steps
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 
@@ -63,3 +64,11 @@ def get_revisions(tx: Tx, loop_id: int, *, before: int | None = None, limit: int
     if before is not None:
         query = query.where(loop_revisions.c.n < before)
     return _REVISIONS.all(tx.connection.execute(query))
+
+
+def have_same_steps(tx: Tx, loop_id: int, first: int, last: int) -> bool:
+    """Whether no revision after the first one, up to the last one, has changed a step."""
+    return all(
+        keeps_steps(get_revision(tx, loop_id, n - 1).spec, get_revision(tx, loop_id, n).spec)
+        for n in range(last, first, -1)
+    )

@@ -13,6 +13,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.loops.units import desired_state as desired_units
 from ftl2_enterprise.protocol.loops.facts import LoopUpdated, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired
+from ftl2_enterprise.protocol.loops.revision_changes import keeps_steps
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
@@ -35,7 +36,7 @@ def put_in_force(
         spec=spec,
         desired_state=spec.desired_state,
         mode=spec.mode,
-        left_out=[],
+        left_out=loop.left_out if keeps_steps(loop.spec, spec) else [],
         submitted_by=tx.actor,
         updated_at=tx.now,
     )

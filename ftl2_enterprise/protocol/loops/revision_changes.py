@@ -10,6 +10,24 @@ if TYPE_CHECKING:
 NOT_COMPARED = {"name", "files", "without_model"}
 """Fields of `LoopSpec` that are no part of what is requested, or are compared file by file."""
 
+_NOT_ABOUT_STEPS = {
+    "interval",
+    "labels",
+    "max_ask_delay",
+    "max_cost",
+    "max_iterations",
+    "max_tokens",
+    "mode",
+    "prompt_timeout",
+    "remediation",
+}
+"""Fields that cannot make a step succeed that had failed."""
+
+
+def keeps_steps(before: LoopSpec, after: LoopSpec) -> bool:
+    """Whether every step stays as it is, so that what people have decided about steps still holds."""
+    return not changed_files(before, after) and _NOT_ABOUT_STEPS.issuperset(changed_settings(before, after))
+
 
 def changed_settings(before: LoopSpec, after: LoopSpec) -> list[str]:
     """Names of the fields with another value; `desired_state` is the text."""

@@ -251,6 +251,11 @@ def preview_lines(found: UpdatePreview) -> list[Line]:
     return [*shown, based, line(("update it: ", Role.FAINT), (found.command, Role.COMMAND))]
 
 
+def unchanged_line(loop: Loop) -> Line:
+    """That the request changes nothing, so that no revision was made."""
+    return line((one_line(loop.name), Role.STRONG), f": unchanged, revision {loop.revision} stays in force")
+
+
 def earlier_lines(before: Loop) -> list[Line]:
     """Why the loop had failed, was blocked or did not converge: the loop does not have that reason any more."""
     if before.reason is None or before.state not in _WITH_REASON or before.frozen_by is not None:
@@ -258,26 +263,34 @@ def earlier_lines(before: Loop) -> list[Line]:
     return [line((f"before: {standing(before).word}: ", Role.FAINT), *with_commands(before.reason), indent=2)]
 
 
+def left_out_lines(before: Loop, now: Loop) -> list[Line]:
+    """The steps that a person had left out, and that the loop tries again because the change may concern them."""
+    again = [name for name in before.left_out if name not in now.left_out]
+    return [line(("no longer left out: ", Role.FAINT), one_line(", ".join(again), 300), indent=2)] if again else []
+
+
 _WITH_REASON = {LoopState.FAILED, LoopState.BLOCKED, LoopState.RESTING}
 
 
-def changed_line(loop: Loop, was: int, *, queued: Queued | None = None, draining: bool = False) -> Line:
+def changed_line(
+    loop: Loop, was: int, *, queued: Queued | None = None, draining: bool = False, is_frozen: bool = False
+) -> Line:
     """That another revision is in force, and when it takes effect."""
-    when = _when(loop, is_queued=queued is not None, draining=draining)
+    when = _when(loop, is_queued=queued is not None, draining=draining, is_frozen=is_frozen)
     return line((one_line(loop.name), Role.STRONG), f": revision {loop.revision} (was {was}), {when}")
 
 
-def _when(loop: Loop, *, is_queued: bool, draining: bool) -> str:
+def _when(loop: Loop, *, is_queued: bool, draining: bool, is_frozen: bool) -> str:
     if loop.desired in _HALTING:
         halting = "stays paused" if loop.state is LoopState.PAUSED else f"is {_HALTING[loop.desired]}"
         return f"{halting}; runs with it after `resume`"
     if draining:
         return "runs after the next start of the service"
+    if is_frozen or loop.frozen_by is not None:
+        return "is frozen; runs as far as the freeze permits"
     if loop.is_superseded:
         return "runs after the current step"
-    if is_queued:
-        return "runs when a place is free"
-    return "is frozen; runs as far as the freeze permits" if loop.frozen_by is not None else "runs now"
+    return "runs when a place is free" if is_queued else "runs now"
 
 
 _HALTING = {Desired.PAUSE: "pausing", Desired.STOP: "stopping"}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftl2_enterprise.protocol.loops.naming import check_name
 from ftl2_enterprise.loops.rules.files import RuleFile, find
 from ftl2_enterprise.protocol.loops.hosts import HostKeys, TargetMatch
+from ftl2_enterprise.protocol.loops.naming import check_name
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
 from ftl2_enterprise.protocol.loops.verbs import (

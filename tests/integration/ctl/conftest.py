@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.ctl import main as ctl_main
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from tests.support.scripted.scripted_service import ScriptedService
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def service() -> Iterator[ScriptedService]:
     # Short: the path of a socket has at most 107 bytes, and a message with it is to stay on its line.
     with TemporaryDirectory(prefix="ctl-") as directory, ScriptedService(Path(directory) / "s") as found:
+        found.on(ListFreezes, [])
         yield found
 
 

@@ -19,9 +19,9 @@ from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.commandline.loops.desired_state import check_interval, read_desired_state
 from ftl2_enterprise.core import interrupt
 from ftl2_enterprise.core.problem import Code, Problem, invalid
-from ftl2_enterprise.protocol.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.labels import parse_labels
+from ftl2_enterprise.protocol.loops.naming import check_name, name_for
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopRemediation, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.colour import painter

@@ -9,6 +9,7 @@ from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
 from ftl2_enterprise.ctl.loops.revision_values import BASED_ON, REASON, number_of, reason_of, show_change
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, RollbackLoop, ShowLoop
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.render.text import quoted
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ COMMAND = Command(
     summary="Put an earlier revision of a desired state in force again, as a new one.",
     group=LOOPS,
     run=run,
-    verbs=(RollbackLoop, ShowLoop, GetRevision, GetRevisionFile),
+    verbs=(RollbackLoop, ShowLoop, GetRevision, GetRevisionFile, ListFreezes),
     arguments=(LOOP, Argument("revision", NUMBER, "Number of the revision; by default the previous.", optional=True)),
     options=(BASED_ON, REASON),
     examples=(Example("rollback web"), Example("rollback web 3 --reason 'the port was wrong'")),

@@ -11,7 +11,7 @@ from ftl2_enterprise.commandline.loops.sent_files import files_of
 from ftl2_enterprise.commandline.loops.spec import spec_of
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS
-from ftl2_enterprise.ctl.loops.control import WAIT
+from ftl2_enterprise.ctl.loops.control import WAIT, show_freezes
 from ftl2_enterprise.protocol.loops import naming
 from ftl2_enterprise.protocol.loops.verbs import (
     GetRevision,
@@ -21,7 +21,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     SubmitLoop,
     UpdateLoop,
 )
-from ftl2_enterprise.protocol.service.verbs import GetSettings
+from ftl2_enterprise.protocol.service.verbs import GetSettings, ListFreezes
 from ftl2_enterprise.render.loops.standing import state_line
 from ftl2_enterprise.render.text import Line, line, one_line, quoted
 from ftl2_enterprise.render.view import offer
@@ -51,6 +51,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
     except Problem as problem:
         return _offer_update(session, given, request, problem)[1]
     session.reply(loop, lambda: _lines(session, loop))
+    show_freezes(session, loop)
     return 0
 
 
@@ -63,9 +64,7 @@ def _offer_update(
     """
     spec = request.spec
     name = spec.name or naming.name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
-    asks = (
-        refused.code is Code.CONFLICT and not session.wants_json and not _CREATED_ONLY & given.values.keys()
-    )
+    asks = refused.code is Code.CONFLICT and not session.wants_json and not _CREATED_ONLY & given.values.keys()
     if not asks or (asker := session.asker) is None:
         raise refused
     from ftl2_enterprise.ctl.loops import revision_values, updates  # noqa: PLC0415 - few submits ask
@@ -126,7 +125,7 @@ COMMAND = Command(
     summary="Submit a desired state; the service runs it as a loop in its own process.",
     group=LOOPS,
     run=run,
-    verbs=(SubmitLoop, GetSettings, ShowLoop, PreviewUpdate, UpdateLoop, GetRevision, GetRevisionFile),
+    verbs=(SubmitLoop, GetSettings, ShowLoop, PreviewUpdate, UpdateLoop, GetRevision, GetRevisionFile, ListFreezes),
     arguments=(options.DESIRED_STATE,),
     options=(
         options.FILE,
@@ -151,9 +150,9 @@ COMMAND = Command(
     details=(
         "The desired state, the inventory, the policy and the files that a manifest names are read here, as the user "
         "who submits them, and stored with the loop. The service reads rules, programs that print an inventory, and "
-        "files below /etc/ftl2-enterprise itself. Without --name, the loop is named after its file, and numbered after "
-        "loops of that name that have ended. If one has not ended, submit is refused, because two loops would manage "
-        "the same thing: update changes that loop, and --name makes another. On a terminal, submit shows the "
+        "files below /etc/ftl2-enterprise itself. Without --name, the loop is named after its file, and numbered "
+        "after loops of that name that have ended. If one has not ended, submit is refused, because two loops would "
+        "manage the same thing: update changes that loop, and --name makes another. On a terminal, submit shows the "
         "difference and asks whether to update it. A dry run is always numbered."
     ),
     examples=(

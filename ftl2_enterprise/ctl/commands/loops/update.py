@@ -12,6 +12,7 @@ from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
 from ftl2_enterprise.ctl.loops.revision_values import BASED_ON, REASON, number_of, show_change, typed
 from ftl2_enterprise.ctl.loops.updates import UNSET_OPTION, difference_of, update_of
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, PreviewUpdate, ShowLoop, UpdateLoop
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.render.loops import revisions
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ COMMAND = Command(
     summary="Change the desired state of a loop, which keeps its name, id and history.",
     group=LOOPS,
     run=run,
-    verbs=(UpdateLoop, PreviewUpdate, ShowLoop, GetRevision, GetRevisionFile),
+    verbs=(UpdateLoop, PreviewUpdate, ShowLoop, GetRevision, GetRevisionFile, ListFreezes),
     arguments=(
         LOOP,
         options.DESIRED_STATE,

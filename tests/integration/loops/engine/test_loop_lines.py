@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.loops.engine import decide
@@ -47,7 +49,7 @@ async def test_what_is_in_place_again_is_no_exception(tmp_path: Path) -> None:
     assert found == [["page"]]
 
 
-async def test_another_desired_state_ends_the_exceptions(tmp_path: Path) -> None:
+async def test_a_change_of_the_steps_ends_the_exceptions(tmp_path: Path) -> None:
     """Then the answer that left the step out does not count any more."""
     ask = Decision(ask=Ask(key="failed:1:nginx", question="How to continue?", options=["leave this step out"]))
     with bench(tmp_path, ScriptedDecider(ask, EXCEPT), mode=Mode.CONTINUOUS, interval=60) as b:
@@ -56,7 +58,13 @@ async def test_another_desired_state_ends_the_exceptions(tmp_path: Path) -> None
         assert (await b.run()).left_out == ["nginx", "page"]
         assert [one.is_current for one in snapshot(b).answers] == [True]
         with b.database.write() as tx:
-            put_in_force(tx, b.loop(), b.loop().spec, reason=None)
+            put_in_force(tx, b.loop(), replace(b.loop().spec, interval=10, labels={"tier": "web"}), reason=None)
+        # Neither changes the step.
+        assert b.loop().left_out == ["nginx", "page"]
+        assert [one.is_current for one in snapshot(b).answers] == [True]
+        for text in ("other", b.loop().spec.desired_state):
+            with b.database.write() as tx:
+                put_in_force(tx, b.loop(), replace(b.loop().spec, desired_state=text), reason=None)
         assert b.loop().left_out == []
         assert [one.is_current for one in snapshot(b).answers] == [False]
 

@@ -61,6 +61,11 @@ REVISIONS_VIEW = [
     Scenario("no difference", lambda _: revisions.difference_lines(revisions.Difference(texts=[], settings=[]))),
     Scenario("lines that a file must not forge", lambda _: revisions.difference_lines(FORGED)),
     Scenario("a preview", lambda _: revisions.preview_lines(PREVIEW)),
+    Scenario("nothing would change", lambda _: [revisions.unchanged_line(builders.loop(revision=3))]),
+    Scenario(
+        "a step that is no longer left out",
+        lambda _: revisions.left_out_lines(builders.loop(left_out=["nginx", "page"]), builders.loop()),
+    ),
     Scenario("why it had failed", lambda _: revisions.earlier_lines(FAILED)),
     Scenario("in force", lambda _: [revisions.changed_line(one, 1) for one in IN_FORCE]),
 ]

@@ -228,7 +228,10 @@ def test_the_name_of_a_loop_that_has_ended_is_free_when_it_is_deleted(db: Store)
         name = loop_in(tx, L.COMPLETED).name
     with pytest.raises(Problem, match="a loop with that name exists") as refused:
         do(db, verbs.SubmitLoop(spec=spec(name)))
-    assert refused.value.hint == f"`ftl2ctl delete {name}` deletes it, because it has ended; `--name NAME` makes another loop"
+    assert (
+        refused.value.hint
+        == f"`ftl2ctl delete {name}` deletes it, because it has ended; `--name NAME` makes another loop"
+    )
 
 
 def test_submit_creates_a_loop(db: Store) -> None:
@@ -238,7 +241,9 @@ def test_submit_creates_a_loop(db: Store) -> None:
     )  # fmt: skip
     with pytest.raises(Problem, match="a loop with that name exists") as refused:
         do(db, verbs.SubmitLoop(spec=spec("web")))
-    assert refused.value.hint == ("`ftl2ctl update web -f FILE` changes its desired state; `--name NAME` makes another loop")
+    assert refused.value.hint == (
+        "`ftl2ctl update web -f FILE` changes its desired state; `--name NAME` makes another loop"
+    )
     with db.write() as tx, pytest.raises(Problem, match="a loop with that name exists") as refused:
         # In the foreground, where one of the service cannot be resumed.
         loop_rows.create_loop(tx, spec("web"))

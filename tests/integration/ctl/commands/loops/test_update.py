@@ -8,11 +8,13 @@ import json
 import msgspec
 import pytest
 
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, Revision
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, Queued
 from ftl2_enterprise.protocol.loops.sent_files import SentFile
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, PreviewUpdate, ShowLoop, UpdateLoop
+from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
 from tests.support.data import builders
 
 MANIFEST = "version: 1\nsteps:\n- copy: {src: motd, dest: /etc/motd}\n"
@@ -103,6 +105,21 @@ def test_what_is_given_is_read_and_the_other_files_stay(service, ctl, loop, tmp_
         asked = service.asked_for(PreviewUpdate)[-1]
         assert {file.path for file in asked.files} == {at[name] for name in sent}
         assert set(asked.keeps) == {path for name, path in at.items() if name not in sent}
+
+
+def test_an_update_during_a_freeze_names_it(service, ctl, loop):
+    record = FreezeRecord(freeze=Freeze(id="5f3a", scope=FreezeScope.ALL, reason="an outage", by="eva", since=0))
+    service.on(ListFreezes, [record])
+    service.on(UpdateLoop, msgspec.structs.replace(loop, revision=2, taken_revision=2))
+    assert ctl("update", "web", "--interval", "5")[1].splitlines()[-2:] == [
+        "web: revision 2 (was 1), is frozen; runs as far as the freeze permits",
+        "frozen: everything by eva: an outage (5f3a)",
+    ]
+
+
+def test_an_update_that_changes_nothing_succeeds(service, ctl, loop):
+    service.on(UpdateLoop, loop)
+    assert ctl("update", "web", "--interval", "60") == (0, "web: unchanged, revision 1 stays in force\n", "")
 
 
 @pytest.mark.usefixtures("loop")
