@@ -7,6 +7,7 @@ import pytest
 from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.replies import Queued
 from ftl2_enterprise.render.loops.standing import NEXT_START, STOPPING, condition_pieces, standing, stopping, why
+from ftl2_enterprise.render.text import line
 from tests.support.data.builders import NOW, ago, loop, loop_line
 
 
@@ -100,4 +101,4 @@ def test_a_service_that_stops_names_the_loops_that_it_waits_for():
 )
 def test_what_is_unknown_is_not_called_observed(condition: Condition, age: str) -> None:
     pieces = condition_pieces(loop(condition=condition, observed_at=ago(60)), NOW)
-    assert pieces[-1][0] == age
+    assert line(*pieces).spans[-1].text == age
