@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import moment
+from ftl2_enterprise.core.sentences import listed
 from ftl2_enterprise.gate.approvals import (
     Approval,
     ApprovalNeed,
@@ -77,8 +78,7 @@ def consent(votes: Iterable[ApprovalVote]) -> str:
     given = [vote for vote in votes if vote.approved]
     if not given:
         return "approved"
-    *others, last = [vote.name for vote in given]
-    people = f"{', '.join(others)} and {last}" if others else last
+    people = listed([vote.name for vote in given])
     return f"approved by {people} at {moment(max(vote.given_at for vote in given))}"
 
 

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 
 
 class Reader[T: msgspec.Struct]:
-    """Selects the columns named as the fields of a struct, and builds structs from the rows."""
+    """Selects the columns named as the fields of a struct, and builds structs from the rows.
 
-    def __init__(self, table: Table, struct: type[T]) -> None:
+    `computed` are fields that follow from others, and have no column.
+    """
+
+    def __init__(self, table: Table, struct: type[T], *, computed: frozenset[str] = frozenset()) -> None:
         self.table: Table = table
         self.struct: type[T] = struct
         self.columns: list[ColumnElement[Any]] = []
         names: list[str] = []
         texts: list[int] = []
         for field in msgspec.structs.fields(struct):
+            if field.name in computed:
+                continue
             if field.type is StoredText:
                 texts.append(len(names))
                 self.columns += [table.c[field.name], table.c[f"{field.name}_digest"], table.c[f"{field.name}_size"]]

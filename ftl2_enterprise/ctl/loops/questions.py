@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.ctl.prompter import TerminalQuestion
 from ftl2_enterprise.protocol.loops.answers import resolve
@@ -44,6 +46,13 @@ def question_of(prompt: Prompt, loop: str) -> TerminalQuestion:
         is_secret=prompt.secret,
         check=lambda text: resolve(prompt, text),
         settled=settled,
+    )
+
+
+def reason_of(question: TerminalQuestion) -> TerminalQuestion:
+    """The question why the user rejects the actions that `question` is about; an empty line is no reason."""
+    return msgspec.structs.replace(
+        question, invitation="reason (Enter for none, Ctrl-C for later)", options=(), default="", check=str.strip
     )
 
 

@@ -13,7 +13,7 @@ from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.core.sentences import SEPARATOR, without_repeats
+from ftl2_enterprise.core.sentences import SEPARATOR, listed, without_repeats
 from ftl2_enterprise.gate.approvals import (
     OBSERVATIONS_CHANGED,
     binding,
@@ -236,8 +236,8 @@ async def put(
 def _question(judged: Sequence[JudgedAction]) -> str:
     running = [one for one in judged if one.row.event is None]
     hosts = list(dict.fromkeys(one.row.host for one in running))
-    more = f" and {len(hosts) - HOSTS_NAMED} more" if len(hosts) > HOSTS_NAMED else ""
-    named = ", ".join(hosts[:HOSTS_NAMED]) + more
+    more = [f"{len(hosts) - HOSTS_NAMED} more"] if len(hosts) > HOSTS_NAMED else []
+    named = listed([*hosts[:HOSTS_NAMED], *more])
     return f"Approve {len(running)} action{'' if len(running) == 1 else 's'} on {named}?"
 
 

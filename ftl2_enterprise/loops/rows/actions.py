@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.store.tx import Tx
 
-_ACTIONS = Reader(actions, Action)
+_ACTIONS = Reader(actions, Action, computed=frozenset({"denial"}))
 _INSERT = Prepared(insert(actions))
 _LOOP_ID = Prepared(select(actions.c.loop_id).where(actions.c.id == bindparam("row_id")))
 _OF_ITERATION = Prepared(_ACTIONS.select().where(actions.c.iteration_id == bindparam("of")).order_by(actions.c.id))

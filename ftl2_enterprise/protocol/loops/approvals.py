@@ -14,8 +14,32 @@ REJECTED_BY = "rejected by "
 """How the reason of an action begins that people rejected."""
 NOT_IN_TIME, NO_PERSON = "not approved within ", "no person can be asked in this run"
 REQUEST_DISMISSED = "the request for approval was dismissed"
-UNAPPROVED = (NOT_IN_TIME, NO_PERSON, REQUEST_DISMISSED)
 """How the reason of an action begins that people did not decide about."""
+
+
+class Denial(StrEnum):
+    """Why an action was denied."""
+
+    POLICY = "policy"
+    REJECTED = "rejected"
+    """A person rejected it."""
+    EXPIRED = "expired"
+    """People did not approve it in time."""
+    DISMISSED = "dismissed"
+    """The request for approval was dismissed."""
+    UNATTENDED = "unattended"
+    """No person could be asked."""
+
+
+def denial_of(reason: str | None) -> Denial:
+    """Why an action was denied, by the beginning of its reason."""
+    beginnings = {
+        REJECTED_BY: Denial.REJECTED,
+        NOT_IN_TIME: Denial.EXPIRED,
+        REQUEST_DISMISSED: Denial.DISMISSED,
+        NO_PERSON: Denial.UNATTENDED,
+    }
+    return next((one for begin, one in beginnings.items() if (reason or "").startswith(begin)), Denial.POLICY)
 
 
 class ApprovalState(StrEnum):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.loops.approvals import Denial, denial_of
 from ftl2_enterprise.protocol.loops.decision import Check, Decision, ObservationSpec
 from ftl2_enterprise.protocol.text import StoredText
 
@@ -415,6 +418,12 @@ class Action(Wire, frozen=True):
     """The step of the manifest that it belongs to."""
     part: int = 0
     """Which of the actions of that step it is, from 0."""
+    denial: Denial | None = None
+    """Why it was denied, if it was: by policy, or because people did not approve it. Follows from `error`."""
+
+    def __post_init__(self) -> None:
+        if self.state is ActionState.DENIED:
+            msgspec.structs.force_setattr(self, "denial", denial_of(self.error))
 
 
 class Prompt(Wire, frozen=True):

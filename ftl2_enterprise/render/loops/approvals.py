@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import moment
-from ftl2_enterprise.core.sentences import without_repeats
+from ftl2_enterprise.core.sentences import listed, without_repeats
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT, ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import Mode
 from ftl2_enterprise.render.loops.diffs import diff_lines
@@ -239,7 +239,7 @@ def consent(votes: Iterable[ShownVote], otherwise: str | None = None) -> str:
         for vote in votes
         if vote.approved
     ]
-    return f"approved by {', '.join(people) or one_line(otherwise or 'an unknown person', 200)}"
+    return f"approved by {listed(people) or one_line(otherwise or 'an unknown person', 200)}"
 
 
 def consequences() -> list[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.sentences import listed
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 from ftl2_enterprise.protocol.loops.replies import ModelWait
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT
@@ -77,7 +78,7 @@ def iteration_observed(fact: IterationObserved) -> list[Line]:
     """What was observed, and what could not be."""
     lines: list[Line] = []
     if fact.names:
-        shown = one_line(", ".join(_observation_name(name) for name in fact.names), 140)
+        shown = one_line(listed([_observation_name(name) for name in fact.names]), 140)
         lines.append(line((f"observed {shown}", Role.FAINT), indent=INDENT))
     for bad in fact.failed:
         if bad.name in fact.denied:

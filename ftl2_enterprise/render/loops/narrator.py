@@ -345,7 +345,7 @@ class Narrator:
 
     def _action_denied(self, fact: ActionDenied) -> list[Line]:
         reason = one_line(fact.reason or "")
-        kind = state_words.denial_of(fact.reason)
+        kind = state_words.denial_kind(fact.reason)
         match kind:
             case "rejected":
                 self.tally.rejected += 1

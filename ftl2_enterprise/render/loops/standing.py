@@ -117,7 +117,9 @@ def condition_pieces(loop: Loop, now: Instant) -> list[Piece]:
     if loop.observed_at is None:
         return []
     word, role = condition_word(loop)
-    age = (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)
+    # A check without a result is one, too: what it did not see was not observed.
+    what = "last check" if loop.condition is Condition.UNKNOWN else "observed"
+    age = (f" ({what} {ago(loop.observed_at, now)})", Role.FAINT)
     if standing(loop).word == word:
         # It ended as drifted, and that is shown already.
         return [age]

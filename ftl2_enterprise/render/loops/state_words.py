@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.protocol.loops.approvals import REJECTED_BY, UNAPPROVED
+from ftl2_enterprise.protocol.loops.approvals import Denial, denial_of
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,
     ActionState,
@@ -99,14 +99,18 @@ def kind_of(action: Action) -> str:
     """The key of ACTION_WORDS for an action: `changed` or `ok` for a success, else its state."""
     if action.state is ActionState.SUCCEEDED:
         return "changed" if action.changed else "ok"
-    return denial_of(action.error) if action.state is ActionState.DENIED else str(action.state)
+    return denial_kind(action.error) if action.state is ActionState.DENIED else str(action.state)
 
 
-def denial_of(reason: str | None) -> str:
+def denial_kind(reason: str | None) -> str:
     """The key of ACTION_WORDS for an action that was not allowed: by policy, by a person, or by no one."""
-    if (reason or "").startswith(REJECTED_BY):
-        return "rejected"
-    return "unapproved" if (reason or "").startswith(UNAPPROVED) else "denied"
+    match denial_of(reason):
+        case Denial.POLICY:
+            return "denied"
+        case Denial.REJECTED:
+            return "rejected"
+        case Denial.EXPIRED | Denial.DISMISSED | Denial.UNATTENDED:
+            return "unapproved"
 
 
 def action_mark(kind: str) -> tuple[Span, Span]:

@@ -126,6 +126,7 @@ def caller_for(request: Request[Any]) -> list[Caller]:
 def request_approval(tx: Tx, iteration: Iteration, prompt: Prompt, *, voted: bool = True) -> ApprovalRequest:
     """A request for approval that belongs to the prompt, with the consent of a person."""
     new = NewApproval(
+        origin="manifest",
         question="Approve 1 action on web1?",
         context=None,
         why="remediation is `ask`",

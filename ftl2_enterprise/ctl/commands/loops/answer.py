@@ -9,7 +9,7 @@ from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.ctl.loops.arguments import ANSWER, PROMPT_ID, PROMPTS
 from ftl2_enterprise.protocol.loops.approvals import REJECT
 from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
-from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, RejectPrompt, ShowLoop, ShowPrompt
 from ftl2_enterprise.render.loops.approvals import decided, rejected
 from ftl2_enterprise.render.loops.prompt_endings import answered
 from ftl2_enterprise.render.loops.prompts import detail_lines
@@ -76,7 +76,7 @@ def _oldest(session: CtlSession) -> int | None:
 def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) -> int:
     """Show the prompt, read the answer, submit it and follow the loop."""
     from ftl2_enterprise.ctl.loops import follow  # noqa: PLC0415 - for terminals only
-    from ftl2_enterprise.ctl.loops.questions import question_of  # noqa: PLC0415
+    from ftl2_enterprise.ctl.loops.questions import question_of, reason_of  # noqa: PLC0415
     from ftl2_enterprise.ctl.prompter import Silence  # noqa: PLC0415
 
     detail = session.call(ShowPrompt(prompt=prompt_id))
@@ -85,14 +85,19 @@ def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) ->
         return 0
     # The service may end while the user types.
     session.close()
-    text = asker.answer(question_of(detail.prompt, detail.loop))
-    if text is Silence.SETTLED:
+    question = question_of(detail.prompt, detail.loop)
+    text, reason = asker.answer(question), ""
+    if text == REJECT and detail.prompt.kind is PromptKind.APPROVAL:
+        reason = asker.answer(reason_of(question))
+    if Silence.SETTLED in {text, reason}:
         session.print(line("nothing was sent"))
         return 0
-    if text is Silence.LATER:
+    if not isinstance(text, str) or not isinstance(reason, str):
         session.print(line("the prompt stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
         return 0
     request = AnswerPrompt(prompt=prompt_id, answer=text, is_private=detail.prompt.secret)
+    if reason:
+        request = RejectPrompt(prompt=prompt_id, reason=reason)
     status = follow.after_call(session, request)
     # The prompt is answered: a later failure of the loop is no failure of this command.
     return status if follows else 0
@@ -102,7 +107,7 @@ COMMAND = Command(
     summary="Answer a prompt; without a number, the oldest open one.",
     group=PROMPTS,
     run=run,
-    verbs=(AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt),
+    verbs=(AnswerPrompt, ListPrompts, RejectPrompt, ShowLoop, ShowPrompt),
     arguments=(
         Argument("prompt", PROMPT_ID, "Number of the prompt.", optional=True),
         Argument(
@@ -123,7 +128,8 @@ COMMAND = Command(
     ),
     details=(
         "Without an answer, the prompt is shown with its options, its reason and the observations, and you type the "
-        "answer; then the loop is followed. Ctrl-C stops following, and the loop continues."
+        "answer; then the loop is followed. After `reject` you can type a reason. Ctrl-C stops following, and the loop "
+        "continues."
     ),
     examples=(
         Example("answer", "the oldest open prompt"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.replies import Queued
-from ftl2_enterprise.render.loops.standing import NEXT_START, STOPPING, standing, stopping, why
-from tests.support.data.builders import NOW, ago, loop_line
+from ftl2_enterprise.render.loops.standing import NEXT_START, STOPPING, condition_pieces, standing, stopping, why
+from ftl2_enterprise.render.text import line
+from tests.support.data.builders import NOW, ago, loop, loop_line
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,11 @@ def test_a_service_that_stops_names_the_loops_that_it_waits_for():
         stopping([loop_line(), loop_line(id=2)]) == f"{STOPPING}: waiting for 2 loops to finish their current steps"
     )
     assert stopping([loop_line(managed=False)]) == f"{STOPPING}: no loop process is left"
+
+
+@pytest.mark.parametrize(
+    ("condition", "age"), [(Condition.UNKNOWN, " (last check 60 s ago)"), (Condition.DRIFTED, " (observed 60 s ago)")]
+)
+def test_what_is_unknown_is_not_called_observed(condition: Condition, age: str) -> None:
+    pieces = condition_pieces(loop(condition=condition, observed_at=ago(60)), NOW)
+    assert line(*pieces).spans[-1].text == age

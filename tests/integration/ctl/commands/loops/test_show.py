@@ -83,7 +83,7 @@ def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
     service.on(ListPrompts, [TO_APPROVE])
     lines = ctl("show", "web")[1].splitlines()
     at = lines.index("  prompt 3: Approve 1 action on web1?")
-    assert lines[at + 1 : at + 13] == [
+    assert lines[at + 1 : at + 14] == [
         "    1. copy on web1  dest=/etc/a",
         "        -a",
         "        +b",
@@ -97,7 +97,7 @@ def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
         f"    expires: {moment(asked.deadline_at or 0)} (in 60 min)",
         "",
     ]
-    assert lines[at + 8 : at + 11] == [
+    assert lines[at + 14 : at + 17] == [
         "  answer:  ftl2ctl answer 3",
         "  approve: ftl2ctl approve 3",
         "  reject:  ftl2ctl reject 3",
