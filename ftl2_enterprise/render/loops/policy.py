@@ -32,12 +32,15 @@ def answer_lines(answers: Sequence[PolicyAnswer]) -> list[Line]:
 
 
 def _answer(answer: PolicyAnswer) -> Line:
+    is_denied = answer.ruling == "deny"
     fails = answer.problem is not None and answer.problem != answer.reason
-    problem = f"it would fail: {answer.problem}" if fails else ""
+    would = "even if it were allowed, it would fail" if is_denied else "it would fail"
+    problem = f"{would}: {answer.problem}" if fails else ""
     held = f"it would wait: {answer.frozen}" if answer.frozen else ""
     parts = [
         answer.reason or (f"rule {answer.rule} ({answer.source})" if answer.rule is not None else "no rule matches"),
-        FENCES.get(answer.fence, ""),
+        "it is only shown, since the loop is a dry run" if answer.ruling == "preview" and not answer.reason else "",
+        "" if is_denied else FENCES.get(answer.fence, ""),
         _unresolved(answer.paths),
         problem,
         held,
@@ -52,7 +55,7 @@ def _unresolved(paths: Sequence[str]) -> str:
     if not paths:
         return ""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"before the call, the host resolves {paths[0]}{more}, and it is judged again"
+    return f"before the call, the host resolves {paths[0]}{more}, and then the call is judged again"
 
 
 def in_force_lines(policy: PolicyInForce) -> list[Line]:

@@ -155,7 +155,7 @@ def test_the_program_names_the_paths_that_it_does_not_resolve(tmp_path: Path) ->
     command = Command(tmp_path, config="[policy]\ndirectory = ''\n")
     done = command.run("policy", "check", "copy", "-p", "content=x", "-p", f"dest={tmp}/link/made", *where)
     assert done.returncode == 0
-    why = f"before the call, the host resolves {tmp}/link/made, and it is judged again"
+    why = f"before the call, the host resolves {tmp}/link/made, and then the call is judged again"
     assert done.stdout.strip() == f"allow   localhost: no rule matches; {why}"
 
 

@@ -111,7 +111,7 @@ def test_paths_that_the_host_resolves_are_named(service, ctl):
     unresolved = msgspec.structs.replace(ALLOWED, problem=None, fence="none", paths=["/a/x", "/b"])
     service.on(CheckPolicy, [[unresolved]])
     status, out, _ = ctl("policy", "check", "x")
-    why = "before the call, the host resolves /a/x and 1 more, and it is judged again"
+    why = "before the call, the host resolves /a/x and 1 more, and then the call is judged again"
     assert (status, out.strip()) == (0, f"allow   b: no rule matches; {why}")
 
 
@@ -162,3 +162,13 @@ def test_a_request_to_a_model_has_neither_host_nor_parameters(service, ctl, word
     assert status == 2
     assert message in err
     assert service.asked_for(CheckPolicy) == []
+
+
+def test_the_line_states_what_would_happen_and_not_what_a_denial_prevents(service, ctl):
+    denied = msgspec.structs.replace(DENIED, fence="sandbox", problem="cannot find the module x")
+    shown = msgspec.structs.replace(ASKED, ruling="preview", rule=None, source=None, reason="")
+    service.on(CheckPolicy, [[denied, shown]])
+    assert ctl("policy", "check", "x")[1].splitlines() == [
+        "deny    a: denied by policy rule 2; even if it were allowed, it would fail: cannot find the module x",
+        "preview c: no rule matches; it is only shown, since the loop is a dry run",
+    ]
