@@ -57,7 +57,7 @@ def run(
         try:
             loop = session.call(verb(loop=ref))
         except Problem as problem:
-            typed = as_typed(problem, found, is_shell=session.is_shell)
+            typed = as_typed(problem, found, is_shell=session.is_shell, socket=session.socket)
             statuses.append(typed.exit_status)
             if session.wants_json:
                 session.item({"loop": ref, **document(typed)})
