@@ -26,7 +26,7 @@ def run(
 ) -> int:
     """Run the command; returns its exit status. `leading` has the options that were given before it."""
     wants_json = leading.has("json") or "--json" in words
-    command = None
+    command, socket = None, leading.maybe("socket")
     try:
         command, rest = finder.find(FTL2CTL, words, in_shell=is_shell)
         given = parsing.parse(FTL2CTL, command, rest)
@@ -37,9 +37,10 @@ def run(
             statuses = exit_statuses.of(command)
             out.print(help_text.command_lines(FTL2CTL, command, statuses, is_shell=is_shell))
             return 0
+        socket = given.maybe("socket") or socket
         session = CtlSession(
             out=out,
-            socket=given.maybe("socket") or leading.maybe("socket"),
+            socket=socket,
             wants_json=wants_json,
             asker=asker,
             is_shell=is_shell,
@@ -49,7 +50,9 @@ def run(
         with session:
             return command.run(session, given)
     except Problem as problem:
-        return problem_output.show(as_typed(problem, command, is_shell=is_shell), wants_json=wants_json)
+        return problem_output.show(
+            as_typed(problem, command, is_shell=is_shell, socket=socket), wants_json=wants_json
+        )
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except Exception as error:

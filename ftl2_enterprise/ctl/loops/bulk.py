@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.finder import find
 from ftl2_enterprise.commandline.problem_output import document, show
 from ftl2_enterprise.core.problem import Code, Problem, invalid
-from ftl2_enterprise.ctl.loops import control
+from ftl2_enterprise.ctl.loops import held
 from ftl2_enterprise.ctl.loops.names import is_of_all
 from ftl2_enterprise.ctl.problem_text import as_typed
 from ftl2_enterprise.ctl.program import FTL2CTL
-from ftl2_enterprise.protocol.loops.verbs import StopLoop
+from ftl2_enterprise.protocol.loops.verbs import ResumeLoop, StopLoop
 from ftl2_enterprise.render.loops.loop_list import read_loops
 from ftl2_enterprise.render.loops.standing import state_line
 from ftl2_enterprise.render.text import line
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.ctl.session import CtlSession
-    from ftl2_enterprise.protocol.loops.verbs import PauseLoop, ResumeLoop
+    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.protocol.loops.verbs import PauseLoop
 
 EVERY = 1_000_000
 """More loops than a service has."""
@@ -52,12 +53,13 @@ def run(
     if not refs and not session.wants_json:
         session.print(line(f"no loop to {command}"))
     found, _ = find(FTL2CTL, [command])
-    statuses, running = [0], []
+    statuses = [0]
+    running: list[Loop] = []
     for ref in refs:
         try:
             loop = session.call(verb(loop=ref))
         except Problem as problem:
-            typed = as_typed(problem, found, is_shell=session.is_shell)
+            typed = as_typed(problem, found, is_shell=session.is_shell, socket=session.socket)
             statuses.append(typed.exit_status)
             if session.wants_json:
                 session.item({"loop": ref, **document(typed)})
@@ -73,7 +75,7 @@ def run(
             session.item(loop)
         else:
             session.print(state_line(loop, session.now(), is_now=verb is StopLoop))
-            running += [loop] if verb in control.RUNS else []
+            running += [loop] if verb is ResumeLoop else []
     if running:
-        control.show_freezes(session, *running)
+        held.show_freezes(session, *running)
     return next((one for one in statuses if one), 0)

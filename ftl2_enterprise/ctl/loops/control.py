@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Option
+from ftl2_enterprise.ctl.loops import held
 from ftl2_enterprise.protocol.loops.verbs import ResumeLoop, RetryLoop, RunLoopNow, StartLoop, StopLoop
 from ftl2_enterprise.render.loops.standing import state_line
 
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.ctl.session import CtlSession
-    from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.protocol.loops.verbs import CancelLoop, PauseLoop
-    from ftl2_enterprise.protocol.service.verbs import FreezeRecord
 
     type Run = Callable[[CtlSession, GivenValues], int]
     type OneLoop = StartLoop | PauseLoop | ResumeLoop | StopLoop | CancelLoop | RetryLoop | RunLoopNow
@@ -49,30 +48,10 @@ def one(verb: type[OneLoop]) -> Run:
         is_now = given.has("now") or verb is StopLoop
         session.reply(loop, lambda: state_line(loop, session.now(), is_now=is_now))
         if verb in RUNS:
-            show_freezes(session, loop)
+            held.show_freezes(session, loop)
         return 0
 
     return run
-
-
-def show_freezes(session: CtlSession, *loops: Loop) -> None:
-    """Show the freezes that hold loops which were requested to run, each once."""
-    if session.wants_json:
-        return
-    from ftl2_enterprise.render.freezes import freeze_lines  # noqa: PLC0415 - not needed for JSON
-
-    session.print(freeze_lines(freezes_of(session, *loops), session.now()))
-
-
-def freezes_of(session: CtlSession, *loops: Loop) -> list[FreezeRecord]:
-    """The freezes that hold the loops; none if the service ends, because the request before has succeeded."""
-    from ftl2_enterprise.core.problem import Problem  # noqa: PLC0415 - loaded already
-    from ftl2_enterprise.render.loops.loop_detail import holding  # noqa: PLC0415 - not needed for JSON
-
-    try:
-        return list({one.freeze.id: one for loop in loops for one in holding(session, loop)}.values())
-    except Problem:
-        return []
 
 
 def several(name: str, verb: type[SeveralLoops]) -> Run:

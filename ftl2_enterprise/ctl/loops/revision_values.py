@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, TEXT, Option
 from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.ctl.loops import control
+from ftl2_enterprise.ctl.loops import held
 from ftl2_enterprise.protocol.loops.verbs import ShowLoop
 from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.loops import revisions
@@ -89,12 +89,12 @@ def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
 def show_taken(session: CtlSession, before: Loop, now: Loop) -> None:
     """Show when the loop takes up its new revision."""
     detail = session.call(ShowLoop(loop=str(now.id)))
-    held = control.freezes_of(session, now)
+    freezes = held.freezes_of(session, now)
     session.print(
         revisions.changed_line(
-            now, before.revision, queued=detail.queued, draining=detail.draining, is_frozen=bool(held)
+            now, before.revision, queued=detail.queued, draining=detail.draining, is_frozen=bool(freezes)
         )
     )
     session.print(revisions.earlier_lines(before))
     session.print(revisions.left_out_lines(before, now))
-    session.print(freeze_lines(held, session.now()))
+    session.print(freeze_lines(freezes, session.now()))

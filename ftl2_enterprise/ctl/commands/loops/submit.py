@@ -11,7 +11,8 @@ from ftl2_enterprise.commandline.loops.sent_files import files_of
 from ftl2_enterprise.commandline.loops.spec import spec_of
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS
-from ftl2_enterprise.ctl.loops.control import WAIT, show_freezes
+from ftl2_enterprise.ctl.loops.control import WAIT
+from ftl2_enterprise.ctl.loops.held import show_freezes
 from ftl2_enterprise.protocol.loops import naming
 from ftl2_enterprise.protocol.loops.verbs import (
     GetRevision,

@@ -89,6 +89,19 @@ def test_a_refusal_names_the_command_that_was_typed(service, ctl):
     assert ctl("pause", "web")[2] == "error: cannot do pause: it needs access to operate, and mallory has none\n"
 
 
+def test_commands_in_a_hint_have_the_socket_that_was_given(service, ctl):
+    def refuse(request):
+        raise Problem(Code.CONFLICT, "cannot pause web: it is failed", hint="`ftl2ctl show web` shows why")
+
+    service.on(PauseLoop, refuse)
+    for words in (
+        ["--socket", str(service.path), "pause", "web"],
+        ["pause", "web", "db", "--socket", str(service.path)],
+    ):
+        assert f"hint: `ftl2ctl --socket {service.path} show web` shows why\n" in ctl(*words)[2]
+    assert "hint: `ftl2ctl show web` shows why\n" in ctl("pause", "web")[2]
+
+
 def test_a_running_loop_finishes_its_step(service, ctl):
     pausing = builders.loop(desired=Desired.PAUSE)
     check_reply(service, ctl, "pause", PauseLoop, pausing, "web: pausing (after its current step)")
