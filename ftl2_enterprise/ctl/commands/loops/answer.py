@@ -128,8 +128,8 @@ COMMAND = Command(
     ),
     details=(
         "Without an answer, the prompt is shown with its options, its reason and the observations, and you type the "
-        "answer; then the loop is followed. After `reject` you can type a reason. Ctrl-C stops following, and the loop "
-        "continues."
+        "answer; then the loop is followed. After `reject` you can type a reason. Ctrl-C stops following, and the "
+        "loop continues."
     ),
     examples=(
         Example("answer", "the oldest open prompt"),
