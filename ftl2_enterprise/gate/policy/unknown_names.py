@@ -1,4 +1,4 @@
-"""Names in rules that nothing has: modules that cannot exist, mistyped parameters, and hosts and groups of no inventory. Pure.
+"""Names in rules that nothing has: modules, mistyped parameters of modules, and hosts and groups. Pure.
 
 They are warnings: a policy may be written before the inventory, and for modules that are installed later.
 """

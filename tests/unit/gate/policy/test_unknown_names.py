@@ -84,7 +84,7 @@ def test_a_rule_about_models_alone_has_neither() -> None:
 
 
 def test_a_mistyped_parameter_of_a_module_in_the_table_is_a_warning() -> None:
-    assert warned(module="file", **{"param.pth": "/etc/*"}) == [
+    assert warned(HOSTS, module="file", **{"param.pth": "/etc/*"}) == [
         "rule 1 (p.yml line 2): file is not known to have a parameter 'pth'; did you mean path?"
     ]
 
@@ -93,4 +93,4 @@ def test_a_mistyped_parameter_of_a_module_in_the_table_is_a_warning() -> None:
     ("module", "parameter"), [("file", "path"), ("file", "mode"), ("acme.own.file", "pth"), ("f*", "pth")]
 )
 def test_other_parameters_are_no_warning(module: str, parameter: str) -> None:
-    assert warned(module=module, **{f"param.{parameter}": "x"}) == []
+    assert warned(HOSTS, module=module, **{f"param.{parameter}": "x"}) == []
