@@ -48,6 +48,26 @@ def short_name(module: str) -> str:
     return module
 
 
+@lru_cache(256)
+def mistyped_parameter(module: str, parameter: str) -> str | None:
+    """The parameter that is meant if this one of a module of the table seems to be mistyped; else None.
+
+    The table has only the parameters that mean something to policy, so another name may be correct.
+    """
+    found = MODULES.get(canonical(module))
+    if found is None:
+        return None
+    lists = (
+        found.writes, found.reads, found.commands, found.programs, found.packages, found.services, found.users,
+        found.urls, found.lists, found.whole, found.widening, found.switches, found.words, found.not_observing,
+        (found.base, found.files_of), *found.synonyms,
+    )  # fmt: skip
+    known = {one for each in lists for one in each if one}
+    if parameter in known:
+        return None
+    return next(iter(get_close_matches(parameter, sorted(known), 1, SIMILAR)), None)
+
+
 @lru_cache(1024)
 def name_of(module: str) -> str:
     """The one name of the module for a correct spelling of it; a name with blanks or capitals is another module."""

@@ -1,4 +1,4 @@
-"""Names in rules that nothing has: modules that cannot exist, and hosts and groups of no inventory. Pure.
+"""Names in rules that nothing has: modules, mistyped parameters of modules, and hosts and groups. Pure.
 
 They are warnings: a policy may be written before the inventory, and for modules that are installed later.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.gate.modules import is_known
+from ftl2_enterprise.gate.modules import is_known, mistyped_parameter
 from ftl2_enterprise.gate.policy.pattern import Pattern
 from ftl2_enterprise.gate.policy.spellings import host_spelling
-from ftl2_enterprise.gate.policy.types import AppliesTo
+from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Set as AbstractSet
@@ -39,6 +39,11 @@ def warnings(
             and not is_known(module)
         ):
             yield f"{_named(rule)}: no module is called {module!r}; one of a collection has its full name"
+        for key in rule.match if module is not None and Pattern(module).is_literal else ():
+            parameter = key.removeprefix(PARAM)
+            if key != parameter and (meant := mistyped_parameter(module or "", parameter)) is not None:
+                what = f"{module} is not known to have a parameter {parameter!r}"
+                yield f"{_named(rule)}: {what}; did you mean {meant}?"
         if host is None or spelled is None:
             continue
         if host not in known:

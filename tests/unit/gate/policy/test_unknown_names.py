@@ -81,3 +81,16 @@ def test_a_rule_about_models_alone_has_neither() -> None:
     assert list(unknown_names.warnings([of_models], HOSTS)) == []
     of_both = PolicyRule(number=1, match={"module": "claude"}, reason="", source="", applies_to=BOTH)
     assert list(unknown_names.warnings([of_both], HOSTS)) == []
+
+
+def test_a_mistyped_parameter_of_a_module_in_the_table_is_a_warning() -> None:
+    assert warned(HOSTS, module="file", **{"param.pth": "/etc/*"}) == [
+        "rule 1 (p.yml line 2): file is not known to have a parameter 'pth'; did you mean path?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "parameter"), [("file", "path"), ("file", "mode"), ("acme.own.file", "pth"), ("f*", "pth")]
+)
+def test_other_parameters_are_no_warning(module: str, parameter: str) -> None:
+    assert warned(HOSTS, module=module, **{f"param.{parameter}": "x"}) == []
