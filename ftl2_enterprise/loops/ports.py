@@ -216,6 +216,8 @@ class Situation:
     """Number within the run, from 1."""
     max_iterations: int
     seen: Sequence[ObservationResult]
+    check_unmet: Sequence[str] = ()
+    """The expectations of the recorded check that are not satisfied."""
     state: Mapping[str, Any]
     """Observations by name, as rules see them: one result, or a list of them for a group."""
     hosts: Sequence[Host]

@@ -12,7 +12,7 @@ import msgspec
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine import prompting
-from ftl2_enterprise.loops.engine.check import Unmet, unmet
+from ftl2_enterprise.loops.engine.check import NOTHING_UNMET, Unmet, unmet
 from ftl2_enterprise.loops.engine.context import Held, unless, unless_cut
 from ftl2_enterprise.loops.engine.fire_rules import state_of
 from ftl2_enterprise.loops.engine.model_calls import DecisionCalls
@@ -127,6 +127,21 @@ def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> Unme
     return unmet(loop.check, view.check)
 
 
+def contradictions(engine: LoopContext, now: LoopSnapshot, situation: Situation, decision: Decision) -> Sequence[str]:
+    """The expectations of the check of a decision that what was observed does not satisfy; else of the recorded one.
+
+    Expectations about what was not observed before the decision are left out.
+    """
+    check = decision.check
+    if check is None:
+        return situation.check_unmet
+    requested = [*(engine.spec.observers or []), *engine.decider.observations(now.answers), *_requested(now)]
+    observed = {spec.name: spec for spec in requested}
+    known = {spec.name for spec in check.observe if observed.get(spec.name) == spec}
+    expect = [one for one in check.expect if one.observation in known]
+    return unmet(msgspec.structs.replace(check, expect=expect), situation.seen).lines
+
+
 def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
     """The iterations that count against the budget.
 
@@ -173,6 +188,7 @@ def situation(
             iteration=len(of_budget(now.earlier)) + 1,
             max_iterations=engine.spec.max_iterations,
             seen=view.seen,
+            check_unmet=(unmet_by_check(engine, loop, view) or NOTHING_UNMET).lines,
             state=view.state() | state_of(hosts, resources),
             hosts=hosts,
             resources=resources,

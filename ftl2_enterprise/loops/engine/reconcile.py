@@ -352,7 +352,7 @@ async def _follow(
     if decision.blocked is not None:
         return _block(engine, iteration, decision, by=by)
     if decision.converged:
-        end = run_end.unproven(engine, now, situation)
+        end = run_end.unproven(engine, now, situation, decision)
         if end is not None:
             return _refuse_claim(engine, iteration, decide.redacted(engine, decision), end, by=by)
         return _converge(engine, iteration, decision, by=by)
@@ -436,7 +436,9 @@ def _give_up(engine: LoopContext, iteration: Iteration, decision: Decision, why:
 def _refuse_claim(engine: LoopContext, iteration: Iteration, decision: Decision, end: RunEnd, *, by: str) -> RunEnd:
     """End a run in which a model claims that the state is as desired, and nothing shows it."""
     end = replace(end, reason=engine.redactor.text(end.reason or ""))
-    _end_without_actions(engine, iteration, msgspec.structs.replace(decision, converged=False), by=by)
+    shown = list(map(engine.redactor.text, end.unmet))
+    refused = msgspec.structs.replace(decision, converged=False, check=None, unmet=shown)
+    _end_without_actions(engine, iteration, refused, by=by)
     return end
 
 

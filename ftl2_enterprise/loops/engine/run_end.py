@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.decide import LoopSnapshot
     from ftl2_enterprise.loops.ports import ObservationResult, Situation
+    from ftl2_enterprise.protocol.loops.decision import Decision
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
 
 
@@ -27,6 +28,8 @@ class RunEnd:
     reason: str | None = None
     waiting: bool = False
     frozen: Freeze | None = None
+    unmet: Sequence[str] = ()
+    """What contradicts a claim that the state is as desired."""
 
 
 RULES_ALONE = "rules"
@@ -88,7 +91,7 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
 
 
-def unproven(engine: LoopContext, now: LoopSnapshot, situation: Situation) -> RunEnd | None:
+def unproven(engine: LoopContext, now: LoopSnapshot, situation: Situation, decision: Decision) -> RunEnd | None:
     """How the run ends although the decider claims that it has converged; None if nothing contradicts that.
 
     Other deciders than models derive it from what they have observed.
@@ -109,6 +112,9 @@ def unproven(engine: LoopContext, now: LoopSnapshot, situation: Situation) -> Ru
             cause = f": {seen[0].error}" if seen[0].error else ""
             why = f"{engine.decider.name} claims that the state is as desired, but nothing was observed on {host}"
             return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=why + cause)
+    if lines := decide.contradictions(engine, now, situation, decision):
+        why = f"{engine.decider.name} claims that the state is as desired, but its check does not hold: {lines[0]}"
+        return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=why, unmet=lines)
     return None
 
 

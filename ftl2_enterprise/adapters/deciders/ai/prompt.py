@@ -42,6 +42,9 @@ def decision_prompt(situation: Situation) -> str:
         _list("unknown_actions", [_action(one) for one in situation.unknown], "in flight when the process died"),
         _list("earlier", [_past(one) for one in situation.past], "iterations of this run, oldest first", PAST_LIMIT),
         _observations(situation.seen),
+        _list(
+            "recorded_check", situation.check_unmet, "what your check of an earlier run expects and was not observed"
+        ),
         "\n".join(["NOW", *(f"- {line}" for line in (_budget(situation), *hints(situation)))]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

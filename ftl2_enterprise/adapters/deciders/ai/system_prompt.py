@@ -79,7 +79,8 @@ A check makes the loop cheap: as long as it holds, later runs do not need you. G
 true}]}. `path` is dotted within the result ("" is all of it); op: equals, not_equals, contains, not_contains,
 matches (a regular expression), exists, absent, at_least, at_most. Every part of the desired state needs an
 expectation; avoid values that change on their own (uptimes, dates, process ids, free space to the byte). A failed
-observation never satisfies an expectation.
+observation never satisfies an expectation. converged is refused while your check, or else the recorded one, does not
+hold for what was observed: replace a recorded check that expects what is not needed.
 
 OUTCOMES
 - succeeded is the only state of an action that is good. failed, denied, skipped and unknown never mean that
