@@ -15,6 +15,7 @@ from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
 from ftl2_enterprise.gate.judge import GateContext, UnfencedCommands
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
 from ftl2_enterprise.gate.policy.types import Policy
+from ftl2_enterprise.gate.smuggled import smuggled
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
 from ftl2_enterprise.loops.ports import NO_LIMITS, ModelLimits, ModuleCall, ModuleResult
@@ -346,6 +347,8 @@ def refused(requested: RequestedCall, modules: Modules) -> str | None:
     internal = internal_parameter(requested.params)
     if internal is not None:
         return f"cannot use the parameter {internal} of {requested.module}: only what runs modules sets it"
+    if (why := smuggled(requested.module, requested.params)) is not None:
+        return why
     if requested.origin is Origin.MANIFEST and (why := exposed(requested.module, requested.params)) is not None:
         return why
     return modules.refuse(requested.module, requested.host)
