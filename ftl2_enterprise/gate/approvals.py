@@ -99,6 +99,8 @@ class ApprovalTerms:
     deadline_at: Instant
     requester: int | None = None
     """The user id of the person who wants the effects; None if it is not known."""
+    authors: frozenset[int] = frozenset()
+    """The user ids of all who have had a part in what is asked for."""
 
 
 def is_complete(
@@ -137,7 +139,7 @@ def why_missing(terms: ApprovalTerms, approvers: Iterable[Approver]) -> str | No
     """Who still has to agree, as one sentence; None if no one."""
     people = list(approvers)
     for need in terms.needs:
-        uids = {one.uid for one in people if why_not(need, one, terms.requester) is None}
+        uids = {one.uid for one in people if why_not(need, one, terms) is None}
         if (missing := max(need.people, 1) - len(uids)) > 0:
             more = "more " if uids else ""
             return f"it needs the approval of {_people(need, missing, more)}"
@@ -146,20 +148,22 @@ def why_missing(terms: ApprovalTerms, approvers: Iterable[Approver]) -> str | No
 
 def why_not_allowed(terms: ApprovalTerms, person: Approver) -> str | None:
     """Why the consent of that person counts for nothing, as one sentence; None if it counts."""
-    reasons = [why_not(need, person, terms.requester) for need in terms.needs]
+    reasons = [why_not(need, person, terms) for need in terms.needs]
     return None if not reasons or None in reasons else reasons[0]
 
 
-def why_not(need: ApprovalNeed, person: Approver, requester: int | None) -> str | None:
+def why_not(need: ApprovalNeed, person: Approver, terms: ApprovalTerms) -> str | None:
     """Why the person cannot meet the need, as one sentence; None if they can. Root is a person like any other."""
     if person.access is None or (need.by is ApproverAccess.ADMINISTER and person.access is not need.by):
         return f"it needs access to {need.by}"
     if need.group and need.group not in person.groups:
         return f"it needs a member of the group {need.group}"
-    if need.not_requester and requester is None:
+    if need.not_requester and terms.requester is None:
         return "it cannot be the person who asked, and who that is is not known"
-    if need.not_requester and person.uid == requester:
+    if need.not_requester and person.uid == terms.requester:
         return "the requester cannot approve it"
+    if need.not_requester and person.uid in terms.authors:
+        return "a person who submitted or changed the loop cannot approve it"
     return None
 
 

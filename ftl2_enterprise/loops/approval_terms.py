@@ -38,6 +38,7 @@ def terms_of(request: ApprovalRequest) -> ApprovalTerms:
         asked_at=request.asked_at,
         deadline_at=request.deadline_at,
         requester=request.requester,
+        authors=frozenset(request.authors),
     )
 
 

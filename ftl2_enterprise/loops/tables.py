@@ -338,6 +338,7 @@ approvals = Table(
     Column("effects_digest", Words, nullable=False),
     Column("observations_digest", Words, nullable=False),
     Column("requester", Integer, nullable=True),
+    Column("authors", Json(list[int]), nullable=False, server_default=text("'[]'")),
     Column("asked_at", Integer, nullable=False),
     Column("deadline_at", Integer, nullable=False),
     Column("ended_at", Integer, nullable=True),

@@ -35,6 +35,7 @@ from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     loops as loop_rows,
     prompts as prompt_rows,
+    revisions as revision_rows,
 )
 from ftl2_enterprise.loops.units import approvals as approval_units
 from ftl2_enterprise.protocol.loops.approvals import (
@@ -48,7 +49,7 @@ from ftl2_enterprise.protocol.loops.approvals import (
 from ftl2_enterprise.protocol.loops.nouns import ActionState, PromptState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ftl2_enterprise.gate.approvals import ApprovalTerms
     from ftl2_enterprise.loops.engine.context import LoopContext
@@ -226,11 +227,17 @@ async def put(
         effects_digest=_bound(engine, judged, salt),
         observations_digest=digest_of_observations(engine, seen),
         requester=requester,
+        authors=_authors(engine.journal.read(revision_rows.makers, loop.id)),
         deadline_at=after(engine.clock.now(), expires),
     )
     prompt = engine.journal.commit(approval_units.ask, iteration, engine.journal.generation, decision, by=by, new=new)
     reach(LoopFaultPoint.APPROVAL_ASKED)
     return prompt
+
+
+def _authors(makers: Iterable[str]) -> list[int]:
+    """The people who have submitted or changed the loop: a later change by another person does not hide them."""
+    return sorted({uid for one in makers if (uid := approval_terms.uid_of(one)) is not None})
 
 
 def _question(judged: Sequence[JudgedAction]) -> str:

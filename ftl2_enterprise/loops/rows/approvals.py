@@ -88,6 +88,7 @@ def insert_approval(tx: Tx, iteration: Iteration, prompt: Prompt, new: NewApprov
         "effects_digest": new.effects_digest,
         "observations_digest": new.observations_digest,
         "requester": new.requester,
+        "authors": new.authors,
         "asked_at": tx.now,
         "deadline_at": new.deadline_at,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import bindparam, insert, select
 
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.loops.tables import loop_revisions
@@ -64,6 +64,12 @@ def get_revisions(tx: Tx, loop_id: int, *, before: int | None = None, limit: int
     if before is not None:
         query = query.where(loop_revisions.c.n < before)
     return _REVISIONS.all(tx.connection.execute(query))
+
+
+def makers(tx: Tx, loop_id: int) -> list[str]:
+    """Everyone who has made a revision of the loop."""
+    query = select(loop_revisions.c.created_by).where(loop_revisions.c.loop_id == loop_id).distinct()
+    return [one for one in tx.connection.execute(query).scalars() if one is not None]
 
 
 def have_same_steps(tx: Tx, loop_id: int, first: int, last: int) -> bool:

@@ -37,7 +37,6 @@ def put_in_force(
         desired_state=spec.desired_state,
         mode=spec.mode,
         left_out=loop.left_out if keeps_steps(loop.spec, spec) else [],
-        submitted_by=tx.actor,
         updated_at=tx.now,
     )
     fact = LoopUpdated(

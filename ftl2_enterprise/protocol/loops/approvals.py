@@ -120,6 +120,8 @@ class ApprovalRequest(Wire, frozen=True):
     """The iteration that executed the actions."""
     reason: str | None
     """Why it was rejected, expired or void."""
+    authors: list[int] = []
+    """User ids of the people who submitted or changed the loop."""
 
 
 class NewApproval(Wire, frozen=True):
@@ -139,6 +141,8 @@ class NewApproval(Wire, frozen=True):
     observations_digest: str
     requester: int | None
     deadline_at: Instant
+    authors: list[int] = []
+    """User ids of the people who submitted or changed the loop."""
     again: str | None = None
     """Why people are asked again, if an earlier request ended without a decision that counts."""
 
@@ -198,6 +202,8 @@ class ShownRequest(Wire, frozen=True):
     """The iteration that executed the actions."""
     reason: str | None
     """Why it was rejected, expired or void."""
+    authors: list[int] = []
+    """User ids of the people who submitted or changed the loop."""
 
 
 class ShownVote(Wire, frozen=True):

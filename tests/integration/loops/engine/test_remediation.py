@@ -8,6 +8,7 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.handlers.table import WRITES
+from ftl2_enterprise.loops.rows import loops as loop_rows, revisions as revision_rows
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -83,6 +84,20 @@ async def test_a_person_whose_consent_does_not_count_is_refused(tmp_path, need, 
             assert caught.value.message.startswith("cannot approve prompt 1 as alice (uid 1001): ")
             assert why in caught.value.message
         assert latest(b).state is ApprovalState.OPEN
+
+
+async def test_a_change_by_another_person_hides_no_author(tmp_path):
+    with asking(tmp_path) as b:
+        with b.database.write() as tx:
+            for n, actor in ((2, "alice (uid 1001, pid 7)"), (3, "bob (uid 1002, pid 8)")):
+                tx.actor = actor
+                revision_rows.insert_revision(tx, b.loop_id, n, loop_rows.get_loop(tx, b.loop_id).spec)
+        await b.run()
+        needs(b, not_requester=True)
+        sql(b, "UPDATE approvals SET requester = 7")
+        for person in (ALICE, BOB):
+            with pytest.raises(Problem, match="a person who submitted or changed the loop cannot approve it"):
+                approve(b, person)
 
 
 async def test_an_answer_of_yes_is_an_approval_and_a_question_cannot_be_approved(tmp_path):

@@ -216,8 +216,9 @@ def test_the_reason_of_a_failure_stays_in_the_event(db: Store) -> None:
         assert (fact.state, fact.state_reason) == (LoopState.FAILED, "no such host")
 
 
-def test_who_changes_a_loop_is_its_requester_from_then_on(db: Store) -> None:
+def test_who_changes_a_loop_is_among_its_makers_and_has_not_submitted_it(db: Store) -> None:
     with db.write() as tx:
         loop = loop_in(tx, LoopState.RESTING)
         tx.actor = "ada (uid 7, pid 8)"
-        assert update(tx, loop).submitted_by == "ada (uid 7, pid 8)"
+        assert update(tx, loop).submitted_by == loop.submitted_by
+        assert revision_rows.makers(tx, loop.id) == ["ada (uid 7, pid 8)"]

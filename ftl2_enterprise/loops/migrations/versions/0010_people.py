@@ -1,4 +1,4 @@
-"""Who dismissed a prompt."""
+"""Who dismissed a prompt, and who submitted or changed the loop of a request for approval."""
 
 from __future__ import annotations
 
@@ -11,3 +11,4 @@ down_revision = "loops_0009"
 
 def upgrade() -> None:
     op.add_column("prompts", sa.Column("dismissed_by", sa.Text(), nullable=True))
+    op.add_column("approvals", sa.Column("authors", sa.Text(), server_default=sa.text("'[]'"), nullable=False))
