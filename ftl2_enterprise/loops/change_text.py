@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from ftl2_enterprise.core.quoted_names import escaped, file_name
 from ftl2_enterprise.core.shorten import shorten
 
 LONGEST = 20_000
@@ -32,7 +33,7 @@ def text_of(output: Mapping[str, Any], params: Mapping[str, Any], redact: Callab
     """The text for a result of `copy`, `template` or `file` in check mode; never empty."""
     lines = list(_lines(output, params, redact)) if output.get("changed") else [NOTHING]
     if output.get("note"):
-        lines.append(f"note: {redact(str(output['note']))}")
+        lines.append(escaped(f"note: {redact(str(output['note']))}"))
     return limited("\n".join(shorten(line, LONGEST_LINE) for line in lines), LONGEST)
 
 
@@ -62,7 +63,7 @@ def _lines(output: Mapping[str, Any], params: Mapping[str, Any], redact: Callabl
     was = before or {}
     for name, value in attributes.items():
         if was.get(name) != value:
-            yield redact(f"{name}: {was.get(name, 'none')} -> {value}")
+            yield escaped(redact(f"{name}: {was.get(name, 'none')} -> {value}"))
     if "size" in after:
         yield from _content(before, after, path, redact, is_same=bool(diff.get("same_content")))
     yield from _removed(was, redact)
@@ -79,7 +80,7 @@ def _content(
         return
     hidden = after.get("hidden") or (before or {}).get("hidden")
     if hidden:
-        yield f"content: {_sizes(before, after)}, not shown: {hidden}"
+        yield escaped(f"content: {_sizes(before, after)}, not shown: {hidden}")
         return
     old = None if before is None else redact(str(before.get("content", "")))
     new = redact(str(after.get("content", "")))
@@ -106,8 +107,8 @@ def _unified(old: str | None, new: str, path: str) -> Iterator[str]:
     if max(len(side) - same_start - same_end for side in sides) > MOST_LINES:
         yield f"content: {len(sides[0])} lines -> {len(sides[1])} lines, too many of them differ to compare them"
         return
-    yield "--- /dev/null" if old is None else f"--- {path}"
-    yield f"+++ {path}"
+    yield "--- /dev/null" if old is None else f"--- {file_name(path)}"
+    yield f"+++ {file_name(path)}"
     first = max(0, same_start - CONTEXT)
     last = max(0, same_end - CONTEXT)
     parts = [side[first : len(side) - last] for side in sides]
@@ -155,9 +156,9 @@ def _removed(before: Side, redact: Callable[[str], str]) -> Iterator[str]:
     if content is None:
         return
     if content.get("hidden"):
-        yield f"- what is below it, not shown: {content['hidden']}"
+        yield escaped(f"- what is below it, not shown: {content['hidden']}")
         return
     paths = [str(one) for kind in ("directories", "files") for one in content.get(kind) or ()]
-    yield from (f"- {redact(path)}" for path in sorted(paths)[:MOST_PATHS])
+    yield from (f"- {file_name(redact(path))}" for path in sorted(paths)[:MOST_PATHS])
     if len(paths) > MOST_PATHS:
         yield f"... and {len(paths) - MOST_PATHS} more"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftl2_enterprise.core.quoted_names import file_name
 from ftl2_enterprise.core.untrusted import visible
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
 from ftl2_enterprise.protocol.loops.revision_changes import changed_files, changed_settings
@@ -71,9 +72,7 @@ def _changed(one: RevisionLine) -> str:
 
 def name_of(setting: str) -> str:
     """A field of the specification, or a path, as people are shown it."""
-    return (
-        "text" if setting == TEXT else _file_name(setting) if setting.startswith("/") else setting.replace("_", " ")
-    )
+    return "text" if setting == TEXT else file_name(setting) if setting.startswith("/") else setting.replace("_", " ")
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -192,7 +191,7 @@ def setting_changes(before: LoopSpec, after: LoopSpec) -> list[SettingChange]:
 def _diff(before: str, after: str, path: str, names: tuple[str, str]) -> str:
     if max(len(before), len(after)) > LARGEST_COMPARED:
         return ""
-    named = [f"{_file_name(path) or 'text'} ({name})" for name in names]
+    named = [f"{file_name(path) or 'text'} ({name})" for name in names]
     found = difflib.unified_diff(_split(before), _split(after), fromfile=named[0], tofile=named[1], lineterm="")
     return "\n".join(found) or f"--- {named[0]}\n+++ {named[1]}\n only the end of the last line differs"
 
@@ -202,25 +201,13 @@ def _split(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def _file_name(path: str) -> str:
-    """The path; in quotes if it has characters that are not shown as they are, such as an end of a line."""
-    if path.isprintable() and not set(path) & set('"\\'):
-        return path
-    escaped = [f"\\{one}" if one in '"\\' else one if one.isprintable() else _escaped(one) for one in path]
-    return f'"{"".join(escaped)}"'
-
-
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
-
-
 def difference_lines(found: Difference) -> list[Line]:
     """The difference, as people are shown it."""
     if found.is_empty:
         return [line("no difference")]
     shown: list[Line] = []
     for one in found.texts:
-        what = _file_name(one.path) or "the text"
+        what = file_name(one.path) or "the text"
         shown += (
             diff_lines(visible(one.diff), indent=0) if one.diff else [line(one_line(what), " differs: too large")]
         )

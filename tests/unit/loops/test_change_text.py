@@ -47,6 +47,17 @@ def test_a_missing_line_break_at_the_end_is_a_difference() -> None:
     assert lines(written("a", "a\n"))[2:] == ["@@ -1 +1 @@", "-a", "\\ No newline at end of file", "+a"]
 
 
+def test_a_name_of_a_file_forges_no_lines() -> None:
+    path = "/x/e\n@@ -1 +1 @@\n+harmless\norigin: the manifest"
+    output = written(None, "evil\n")
+    output["diff"]["path"] = path
+    assert lines(output) == [
+        "mode: none -> 0644", "--- /dev/null",
+        '+++ "/x/e\\n@@ -1 +1 @@\\n+harmless\\norigin: the manifest"',
+        "@@ -0,0 +1 @@", "+evil",
+    ]  # fmt: skip
+
+
 def test_attributes_are_lines() -> None:
     before = {"size": 1, "mode": "0644", "owner": "root", "content": "x"}
     after = {"size": 1, "mode": "0600", "owner": "app", "content": "x"}
