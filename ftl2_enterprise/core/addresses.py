@@ -7,6 +7,7 @@ import re
 import socket
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
@@ -16,7 +17,9 @@ _NUMBERS = re.compile(r"(0x)?[0-9a-f]+(\.(0x)?[0-9a-f]+){0,3}", re.IGNORECASE)
 
 def normal(address: str) -> str:
     """The address in one form: lower case, no dot at the end, and `127.0.0.1` for `127.1`, `0x7f000001` and such."""
-    text = address.strip().lower().rstrip(".").removeprefix("[").removesuffix("]")
+    # Letters and dots of other widths, as programs read them in the name of a host (RFC 3490, 3.1).
+    text = normalize("NFKC", address).replace("\u3002", ".") if not address.isascii() else address
+    text = text.strip().lower().rstrip(".").removeprefix("[").removesuffix("]")
     number = number_of(text)
     return text if number is None else str(number)
 

@@ -1,4 +1,4 @@
-"""Parameters by which a module would do something else than it says: signs of a shell, and options in place of names.
+"""Parameters by which a module would do something else than they name: signs of a shell, and options for names.
 
 A rule about commands, paths or units cannot know of these, so that no such call is executed, whatever the policy is.
 """

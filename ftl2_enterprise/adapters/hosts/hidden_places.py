@@ -16,6 +16,8 @@ SEARCHES = frozenset({"find"})
 """Modules that list what is below a directory."""
 # This process does not have these variables any more, and what runs modules may.
 _OF_THE_UNIT = re.compile(rf"\$\{{?(?:{'|'.join(OF_THE_UNIT)})\b")
+_OF_PROCESSES = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/(?:environ|mem)")
+"""What the service and its processes have received, which the redactor does not know."""
 READS_FILES = ("contains", "get_checksum")
 """Parameters with which such a module also reads the files that it finds."""
 
@@ -31,6 +33,8 @@ def refused(module: str, params: Mapping[str, Any], hidden: Sequence[str]) -> st
             return f"cannot read {text}: it names a variable of the service's unit"
         # As modules do, which expand both.
         path = os.path.realpath(os.path.expanduser(os.path.expandvars(text)))  # noqa: PTH111 - a text
+        if _OF_PROCESSES.fullmatch(path):
+            return f"cannot read {text}: it is the environment or the memory of a process"
         if any(_is_below(path, place) for place in places) or any(_is_below(place, path) for place in found):
             return f"cannot read {text}: it leads to secrets or the database of the service"
     return None

@@ -18,7 +18,7 @@ WORDS_LIMIT = 2000
 PATHS_LIMIT = 400
 """Paths of one call that are compared, and resolved on the host."""
 
-_BASE_WORDS = frozenset({"cd", "pushd", "-C", "--directory"})
+_BASE_WORDS = frozenset({"cd", "pushd", "-C", "--directory", "--chdir", "--wd"})
 """What a directory follows to which the words after it are relative."""
 _OPERATORS = re.compile(r"&&|\|\||(?<!>)\||[;&\n]")
 _GROUPS = re.compile(r"&&|\|\||\$\(|(?<![<>])&(?!>)|(?<!>)\||[;\n()`]")
@@ -50,6 +50,14 @@ _EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _JOINING = frozenset({"ssh", "mosh", "rsh", "pssh", "parallel", "tmux", "screen", "ansible", *_WRAPPERS, *_EXECUTING})
 """Words of a command whose other words may become a command line."""
 _STARTS_LIMIT = 100
+_BASE_OPTION = re.compile(r"-C(?=.)|--(?:chdir|wd|directory)=|(?:HOME|CDPATH)=")
+"""What a directory follows in one word."""
+_HOMES = frozenset({"su", "runuser", "sudo", "machinectl"})
+"""Programs that begin in the directory of a user, with an option."""
+_TARGETS_LIMIT = 6
+_HOME_OF = re.compile(r"(?:^|[;&|({\n])[ \t]*(?:cd|pushd)[ \t]*(?:$|[;&|)}\n])")
+"""A change to the directory of the user."""
+_ENDS = ";&|\n)"
 _OPTIONS_LIMIT = 5
 """Options in one word that are separated from the value that follows them in it."""
 _LINES_LIMIT = 100
@@ -128,7 +136,7 @@ def path_words(command: str, base: str) -> PathWords:
             if line is command:
                 is_complete &= len(given) <= WORDS_LIMIT
                 del given[WORDS_LIMIT:]
-            known = dict.fromkeys(bases)
+            known = dict.fromkeys((*bases, *(("~",) if _HOME_OF.search(line) else ())))
             for path in _paths_of(given, known, is_plain=is_plain):
                 found[path] = None
                 if len(found) > PATHS_LIMIT:
@@ -167,6 +175,7 @@ def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> It
     """
     current = next(reversed(bases), "")
     seen: set[tuple[str, int]] = set()
+    bases |= dict.fromkeys(_given_bases(given))
     for earlier, before, word in zip(["", "", *given], ["", *given], given, strict=False):
         if before in _BASE_WORDS or (before.startswith("-") and before.endswith(("cd", "pushd"))):
             is_absolute = word.startswith(("/", "~", "$"))
@@ -186,6 +195,31 @@ def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> It
             elif part.startswith("-"):
                 # The value of an option that is written together with it, as in `-o/etc/x`.
                 yield from (part[part.index(sign) :] for sign in "/~$" if sign in part)
+
+
+def _given_bases(given: list[str]) -> Iterator[str]:
+    """The directories that are not the word after `cd`: after options and redirections, of options, or of people."""
+    for n, word in enumerate(given):
+        if (found := _BASE_OPTION.match(word)) is not None:
+            yield word[found.end() :]
+        if word in _HOMES and any(one in {"-", "-l", "--login"} for one in given[n + 1 :]):
+            yield "~"
+        if word.rpartition("(")[2] in {"cd", "pushd"}:
+            yield from _targets(given[n + 1 :])
+        if word == "-execdir" and any(".." in one for one in given):
+            # In any directory, from where `..` may lead anywhere.
+            yield "/$directory"
+
+
+def _targets(words: list[str]) -> Iterator[str]:
+    """The words of which `cd` may take one as its directory: what is before is an option or a redirection."""
+    for word in words[:_TARGETS_LIMIT]:
+        if word[0:1] in _ENDS and not word.startswith("&1"):
+            return
+        if not word.startswith(("-", "<", ">", "&")):
+            yield word.rstrip(_ENDS)
+        if word[-1:] in _ENDS and not word.endswith((">&", "<&")):
+            return
 
 
 def _parts(word: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Parameters by which a module would execute something else, or act on something else, than they say."""
+"""Parameters by which a module would execute something else, or act on something else, than they name."""
 
 from __future__ import annotations
 

@@ -96,6 +96,12 @@ async def test_a_variable_that_only_the_service_has_is_refused(modules: Ftl2Modu
         assert result.error == f"cannot read {name}: it names a variable of the service's unit"
 
 
+@pytest.mark.parametrize("path", ["/proc/self/environ", f"/proc/{os.getpid()}/environ", "/proc/1/mem"])
+async def test_the_environment_of_a_process_is_refused(modules: Ftl2Modules, path: str) -> None:
+    result = await modules.run(call_of(modules, "slurp", {"src": path}, fence=fence_of("slurp", {"src": path})))
+    assert result.error == f"cannot read {path}: it is the environment or the memory of a process"
+
+
 async def test_the_names_next_to_a_file_can_be_listed(modules: Ftl2Modules, tmp_path: Path) -> None:
     params = {"paths": str(tmp_path / "state")}
     result = await modules.run(call_of(modules, "find", params, fence=fence_of("find", params)))
