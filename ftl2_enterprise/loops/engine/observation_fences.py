@@ -65,5 +65,7 @@ async def run_fenced(engine: LoopContext, requested: RequestedCall) -> ModuleRes
     ):
         why = result.error or "no reason was given"
         hint = "it ran in the read-only sandbox, and runs as it is written with --run-checks"
-        return ModuleResult(success=False, error=f"{NOT_KNOWN}: {why}; {hint}", stderr=result.stderr)
+        return ModuleResult(
+            success=False, error=f"{NOT_KNOWN}: {why}; {hint}", stderr=result.stderr, fenced=result.fenced
+        )
     return result

@@ -162,6 +162,7 @@ async def test_a_persons_check_that_fails_in_the_sandbox_is_unknown(tmp_path: Pa
     state = decider.situations[0].state["seen"]
     assert "rc" not in state
     assert state["error"].startswith("not known in a dry run: exit status 1")
+    assert state.get("fence") != "none"
 
 
 BLIND = """rules:
