@@ -17,7 +17,7 @@ _NUMBERS = re.compile(r"(0x)?[0-9a-f]+(\.(0x)?[0-9a-f]+){0,3}", re.IGNORECASE)
 
 def normal(address: str) -> str:
     """The address in one form: lower case, no dot at the end, and `127.0.0.1` for `127.1`, `0x7f000001` and such."""
-    # Letters and dots of other widths, as programs read them in the name of a host (RFC 3490, 3.1).
+    # Letters and dots of other widths, as programs read them in names (RFC 3490, 3.1).
     text = normalize("NFKC", address).replace("\u3002", ".") if not address.isascii() else address
     text = text.strip().lower().rstrip(".").removeprefix("[").removesuffix("]")
     number = number_of(text)

@@ -163,7 +163,7 @@ def why_not(need: ApprovalNeed, person: Approver, terms: ApprovalTerms) -> str |
     if need.not_requester and person.uid == terms.requester:
         return "the requester cannot approve it"
     if need.not_requester and person.uid in terms.authors:
-        return "a person who submitted or changed the loop cannot approve it"
+        return "a person who wrote or changed the request cannot approve it"
     return None
 
 

@@ -120,7 +120,7 @@ def test_each_need_of_several_must_be_met():
 
 def test_whose_consent_counts_for_nothing():
     changed = replace(need(not_requester=True), requester=7, authors=frozenset({1001}))
-    assert why_not_allowed(changed, ALICE) == "a person who submitted or changed the loop cannot approve it"
+    assert why_not_allowed(changed, ALICE) == "a person who wrote or changed the request cannot approve it"
     terms = need(not_requester=True, group="dba")
     assert why_not_allowed(TERMS, BOB) is None
     assert why_not_allowed(TERMS, VIEWER) == "it needs access to operate"

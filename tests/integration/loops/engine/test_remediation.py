@@ -96,7 +96,7 @@ async def test_a_change_by_another_person_hides_no_author(tmp_path):
         needs(b, not_requester=True)
         sql(b, "UPDATE approvals SET requester = 7")
         for person in (ALICE, BOB):
-            with pytest.raises(Problem, match="a person who submitted or changed the loop cannot approve it"):
+            with pytest.raises(Problem, match="a person who wrote or changed the request cannot approve it"):
                 approve(b, person)
 
 
