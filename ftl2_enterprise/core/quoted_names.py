@@ -5,9 +5,10 @@ from __future__ import annotations
 
 def file_name(path: str) -> str:
     """The path; in quotes if it has characters that are not shown as they are, such as an end of a line."""
-    if path.isprintable() and not set(path) & set('"\\'):
+    if path.isprintable() and '"' not in path and "\\" not in path:
         return path
-    return f'"{"".join(f"\\{one}" if one in chr(34) + chr(92) else escaped(one) for one in path)}"'
+    parts = [f"\\{one}" if one in {'"', "\\"} else escaped(one) for one in path]
+    return f'"{"".join(parts)}"'
 
 
 def escaped(text: str) -> str:
