@@ -11,7 +11,9 @@ from ftl2_enterprise.loops.ports import RESOLVE_PATHS, ModuleResult
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ftl2_enterprise.gate.effects import Origin
+    from ftl2_enterprise.gate.effects import Effect, Origin
+    from ftl2_enterprise.gate.judge import GateContext
+    from ftl2_enterprise.gate.verdicts import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,18 @@ class RequestedCall:
     fence: Fence = Fence.NONE
     compare: bool = False
     """See `ModuleCall`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedCall:
+    """A call with the verdict about it."""
+
+    requested: RequestedCall
+    effect: Effect
+    verdict: Verdict
+    """With the permit, if it is allowed; the reason is not redacted."""
+    gate: GateContext
+    """What the verdict depended on besides the effect."""
 
 
 def resolving_call(requested: RequestedCall, paths: Sequence[str], *, limit: float) -> RequestedCall:

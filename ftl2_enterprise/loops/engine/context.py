@@ -17,7 +17,7 @@ from ftl2_enterprise.gate.modules import canonical, internal_parameter
 from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.gate.smuggled import smuggled
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
-from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
+from ftl2_enterprise.loops.engine.calls import JudgedCall, RequestedCall, places_of, resolving_call
 from ftl2_enterprise.loops.ports import NO_LIMITS, ModelLimits, ModuleCall, ModuleResult
 from ftl2_enterprise.loops.secrets import exposed
 from ftl2_enterprise.protocol.loops.facts import loop_subject
@@ -219,11 +219,20 @@ class LoopContext:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""
         return refused(requested, self.modules)
 
-    async def run(self, requested: RequestedCall) -> ModuleResult:
-        """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
-        effect = self.effect(requested)
-        now, is_approved = self.gate, bool(self.grants.effects)
-        verdict = gate.judge(effect, now)
+    def judge_call(self, requested: RequestedCall, now: GateContext | None = None) -> JudgedCall:
+        """The verdict about a call that is to be made now, with a permit if it is allowed; `now` as in `judge`."""
+        effect, now = self.effect(requested), now or self.gate
+        return JudgedCall(requested=requested, effect=effect, verdict=gate.judge(effect, now), gate=now)
+
+    async def run(self, requested: RequestedCall, judged: JudgedCall | None = None) -> ModuleResult:
+        """Run a call if the gate allows it now; the result of a call that it does not allow is `held`.
+
+        `judged`: the verdict about this call, if it was judged before; it counts only if nothing has changed since.
+        """
+        if judged is None or not self._judges_as(judged.gate):
+            judged = self.judge_call(requested)
+        effect, now, verdict = judged.effect, judged.gate, judged.verdict
+        is_approved = bool(self.grants.effects)
         resolved: Mapping[str, tuple[str, ...]] = {}
         if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, now)):
             found = await self.resolve(requested, paths)

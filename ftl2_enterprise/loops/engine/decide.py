@@ -12,7 +12,7 @@ import msgspec
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine import prompting
-from ftl2_enterprise.loops.engine.check import NOTHING_UNMET, Unmet, unmet
+from ftl2_enterprise.loops.engine.check import Unmet, unmet
 from ftl2_enterprise.loops.engine.context import Held, unless, unless_cut
 from ftl2_enterprise.loops.engine.fire_rules import state_of
 from ftl2_enterprise.loops.engine.model_calls import DecisionCalls
@@ -76,7 +76,7 @@ def snapshot(tx: Tx, loop_id: int) -> LoopSnapshot:
     """Read the stored state of the loop's current run."""
     loop = loop_rows.get_loop(tx, loop_id)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
-    answers, secrets = prompting.answers(tx, loop_id)
+    answers, secrets = prompting.answers(tx, loop)
     only_observed = bool(of_run) and of_run[-1].outcome is IterationOutcome.OBSERVED
     return LoopSnapshot(
         loop=loop,
@@ -173,8 +173,9 @@ def situation(
     rules: RuleSet,
     view: ObservedState,
     judged: RuleJudgements,
+    check_unmet: Unmet,
 ) -> Situation:
-    """Collect everything that the decision may depend on."""
+    """Collect everything that the decision may depend on; `check_unmet` is what the recorded check lacks."""
     loop = now.loop
     done = [one for one in now.earlier if one.outcome is not IterationOutcome.DELAYED]
     shown = done[-engine.limits.past :]
@@ -188,7 +189,7 @@ def situation(
             iteration=len(of_budget(now.earlier)) + 1,
             max_iterations=engine.spec.max_iterations,
             seen=view.seen,
-            check_unmet=(unmet_by_check(engine, loop, view) or NOTHING_UNMET).lines,
+            check_unmet=check_unmet.lines,
             state=view.state() | state_of(hosts, resources),
             hosts=hosts,
             resources=resources,

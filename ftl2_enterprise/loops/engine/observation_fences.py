@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ftl2_enterprise.loops.engine.calls import RequestedCall
+    from ftl2_enterprise.loops.engine.calls import JudgedCall
     from ftl2_enterprise.loops.engine.context import LoopContext
 
 NOT_KNOWN = "not known in a dry run"
@@ -47,9 +47,10 @@ def not_an_observation(module: str, params: Mapping[str, Any]) -> str:
     )
 
 
-async def run_fenced(engine: LoopContext, requested: RequestedCall) -> ModuleResult:
+async def run_fenced(engine: LoopContext, judged: JudgedCall) -> ModuleResult:
     """Run an observation with its fence, or without if the host cannot build the sandbox and the gate allows it."""
-    result = await engine.run(requested)
+    requested = judged.requested
+    result = await engine.run(requested, judged)
     if result.cannot_fence is not None:
         unfenced = replace(requested, fence=Fence.NONE)
         verdict = engine.judge(unfenced)

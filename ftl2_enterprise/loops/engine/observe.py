@@ -13,7 +13,7 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
-from ftl2_enterprise.loops.engine.calls import RequestedCall
+from ftl2_enterprise.loops.engine.calls import JudgedCall, RequestedCall
 from ftl2_enterprise.loops.engine.context import (
     Held,
     LoopContext,
@@ -57,7 +57,7 @@ class PlannedObservation:
 
     row: observation_units.NewObservation
     spec: ObservationSpec
-    call: RequestedCall | None = None
+    call: JudgedCall | None = None
     """None if it is refused or denied."""
 
 
@@ -209,7 +209,7 @@ def _expand(
 
 def _call(
     engine: LoopContext, one: RequestedObservation, host: str, now: GateContext
-) -> tuple[RequestedCall, None] | tuple[None, tuple[str, bool]]:
+) -> tuple[JudgedCall, None] | tuple[None, tuple[str, bool]]:
     """The call that observes a host; or why there is none, and whether policy denies it."""
     spec, asked_by = one.spec, _asked_by(engine, one.origin)
     if contains_mask(spec.params):
@@ -230,12 +230,13 @@ def _call(
     why = engine.refused(requested)
     if why is not None:
         return None, (why, False)
-    verdict = engine.judge(requested, now)
+    judged = engine.judge_call(requested, now)
+    verdict = judged.verdict
     if verdict.freeze is not None:
         raise Held(verdict.freeze)
     if verdict.ruling is not Ruling.ALLOW:
-        return None, (verdict.reason, verdict.ruling is Ruling.DENY)
-    return requested, None
+        return None, (engine.redactor.text(verdict.reason), verdict.ruling is Ruling.DENY)
+    return judged, None
 
 
 def _asked_by(engine: LoopContext, origin: str) -> Origin:
@@ -269,15 +270,19 @@ async def _run(
     Only the rows are redacted; rules and checks evaluate the results as they were observed.
     """
     turns = asyncio.Semaphore(engine.limits.parallel_hosts)
-    todo = [(row_id, planned, planned.call) for row_id, planned in begun if planned.call is not None]
+    todo = [
+        (row_id, planned, call, _key(call.requested))
+        for row_id, planned in begun
+        if (call := planned.call) is not None
+    ]
 
-    async def call(requested: RequestedCall) -> ModuleResult:
+    async def make(call: JudgedCall) -> ModuleResult:
         async with turns:
-            return await run_fenced(engine, requested)
+            return await run_fenced(engine, call)
 
     # Several rules may declare the same observation: it runs once.
-    distinct = {_key(one): one for _, _, one in todo}
-    results = await run_concurrently(call(requested) for requested in distinct.values())
+    distinct = {key: call for _, _, call, key in todo}
+    results = await run_concurrently(map(make, distinct.values()))
     for result in results:
         if result.frozen is not None:
             raise Held(result.frozen)
@@ -299,10 +304,10 @@ async def _run(
     ]
     done: list[observation_units.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
-    for row_id, planned, made in todo:
+    for row_id, planned, call, key in todo:
         one, spec = planned.row, planned.spec
-        result = shared[_key(made)]
-        plain = msgspec.json.decode(encode(result_of(result) | _fence(made, result)), type=dict[str, Any])
+        result = shared[key]
+        plain = msgspec.json.decode(encode(result_of(result) | _fence(call.requested, result)), type=dict[str, Any])
         seen = ObservationResult(
             name=one.name, host=one.host, success=result.success, result=plain, error=result.error, module=one.module
         )

@@ -15,7 +15,6 @@ from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import UNATTENDED, PromptAnswer
 from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
-    loops as loop_rows,
     prompts as prompt_rows,
     revisions as revision_rows,
 )
@@ -24,7 +23,7 @@ from ftl2_enterprise.loops.secrets import Secret
 from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
 from ftl2_enterprise.protocol.loops.answers import BY_DEFAULT
 from ftl2_enterprise.protocol.loops.approvals import APPROVE
-from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptKind, PromptState
+from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, Prompt, PromptKind, PromptState
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,7 +41,7 @@ OWN = "engine:"
 """Beginning of the keys of questions that the engine asks."""
 
 
-def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]]:
+def answers(tx: Tx, loop: Loop) -> tuple[list[PromptAnswer], dict[str, Secret]]:
     """The closed questions of the loop, oldest first, and the answers that are secrets, by key.
 
     If a key was asked again, only the latest. A question without an answer is left out, and so asked again, if a
@@ -51,14 +50,13 @@ def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]
     settled: dict[str, PromptAnswer] = {}
     secrets: dict[str, Secret] = {}
     since: int | None = None
-    revision = loop_rows.revision_of(tx, loop_id)
-    for prompt in prompt_rows.get_prompts(tx, loop_id):
+    for prompt in prompt_rows.get_prompts(tx, loop.id):
         if prompt.state is PromptState.OPEN or prompt.kind is PromptKind.APPROVAL:
             continue
         settled.pop(prompt.key, None)
         secrets.pop(prompt.key, None)
         if prompt.answer is None:
-            since = prompt_rows.run_by_person(tx, loop_id) if since is None else since
+            since = prompt_rows.run_by_person(tx, loop.id) if since is None else since
             if prompt_rows.run_of_prompt(tx, prompt) < since:
                 continue
         elif prompt.secret:
@@ -70,8 +68,8 @@ def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]
             question=prompt.question,
             answer=prompt.answer,
             answered_by=prompt.answered_by,
-            is_current=revision == 1
-            or revision_rows.have_same_steps(tx, loop_id, prompt_rows.revision_of_prompt(tx, prompt), revision),
+            is_current=loop.revision == 1
+            or revision_rows.have_same_steps(tx, loop.id, prompt_rows.revision_of_prompt(tx, prompt), loop.revision),
         )
     return list(settled.values()), secrets
 

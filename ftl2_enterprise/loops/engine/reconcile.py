@@ -212,11 +212,11 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
             rules = await rule_bindings.load(engine)
             view = observe.view_of(engine.journal.read(observe.stored_observations, iteration.id))
             judged = await fire_rules.judge(engine, iteration, rules, view, note=False)
-            unmet = decide.unmet_by_check(engine, now.loop, view)
-            situation = decide.situation(engine, now, iteration, rules, view, judged)
+            unmet = decide.unmet_by_check(engine, now.loop, view) or NOTHING_UNMET
+            situation = decide.situation(engine, now, iteration, rules, view, judged, unmet)
             if (kept := iteration.decision) is not None and not contains_mask(msgspec.to_builtins(kept)):
                 return await _follow(engine, now, iteration, kept, situation, by=engine.decider.name, again=None)
-            return await _decide(engine, now, iteration, situation, unmet or NOTHING_UNMET)
+            return await _decide(engine, now, iteration, situation, unmet)
         case IterationState.ASKING:
             return await _wait_for_answer(engine, iteration)
         case _:
@@ -276,9 +276,9 @@ async def _judge(
         return _converge(
             engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observe.CHECK
         )
-    return await _decide(
-        engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged), unmet or NOTHING_UNMET
-    )
+    unmet = unmet or NOTHING_UNMET
+    situation = decide.situation(engine, now, iteration, rules, view, judged, unmet)
+    return await _decide(engine, now, iteration, situation, unmet)
 
 
 async def _decide(

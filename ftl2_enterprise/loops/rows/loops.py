@@ -64,14 +64,15 @@ _CLAIM = Prepared(
 _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _REVISION = Prepared(select(loops.c.revision).where(_BY_ID))
-_TAKEN_REVISION = Prepared(select(loops.c.taken_revision).where(_BY_ID))
-_END_RETRY = Prepared(update(loops).where(_BY_ID, loops.c.retry.is_not(None)).values(retry=None))
+_END_RETRY = Prepared(update(loops).where(_BY_ID).values(retry=None))
 _LEAVE_OUT = Prepared(
     update(loops).where(
         _BY_ID, loops.c.generation == bindparam("claimed"), loops.c.left_out.is_distinct_from(bindparam("names"))
     )
 )
-_ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
+_BEFORE_ITERATION = Prepared(
+    select(loops.c.iteration_count, loops.c.taken_revision, loops.c.retry.is_not(None)).where(_BY_ID)
+)
 _INVENTORIES = Prepared(
     select(func.max(loops.c.id))
     .where(loops.c.ended_at.is_(None))
@@ -279,10 +280,11 @@ def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
 
 def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None = None) -> Iteration:
     """Insert the next iteration of a loop. Raises Problem(conflict) when another one has not ended."""
-    before = _ITERATION_COUNT.scalar(tx, {"row_id": loop_id})
-    if before is None:
+    found = _BEFORE_ITERATION.first(tx, {"row_id": loop_id})
+    if found is None:
         raise problem.not_found(f"cannot find the loop {loop_id}")
-    n = before + 1
+    count, revision, waits_to_retry = found
+    n = count + 1
     row: dict[str, Any] = {
         "loop_id": loop_id,
         "increment_id": increment_id,
@@ -290,7 +292,7 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
         "n": n,
         "state": ITERATION.initial,
         "started_at": tx.now,
-        "revision": _TAKEN_REVISION.scalar(tx, {"row_id": loop_id}),
+        "revision": revision,
     }
     try:
         iteration_id = _INSERT_ITERATION.insert(tx, row)
@@ -298,7 +300,8 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
         message = f"cannot begin iteration {n} of the loop {loop_id}: the previous one has not ended"
         raise problem.conflict(message) from error
     add_to_loop(tx, loop_id, iteration_count=1)
-    _END_RETRY.change(tx, {"row_id": loop_id})
+    if waits_to_retry:
+        _END_RETRY.change(tx, {"row_id": loop_id})
     return get_iteration(tx, iteration_id)
 
 

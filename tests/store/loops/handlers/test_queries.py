@@ -290,7 +290,10 @@ def test_the_default_of_a_question_that_is_dismissed_is_its_answer(db: Store) ->
     assert (taken.state, taken.answer) == (PromptState.ANSWERED, "8080")
     assert taken.answered_by == "default, dismissed by eva"
     with db.read() as tx:
-        assert [(one.answer, one.is_default) for one in prompting.answers(tx, iteration.loop_id)[0]] == [
+        assert [
+            (one.answer, one.is_default)
+            for one in prompting.answers(tx, loop_rows.get_loop(tx, iteration.loop_id))[0]
+        ] == [
             ("80", False),
             ("8080", True),
         ]

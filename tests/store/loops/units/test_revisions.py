@@ -200,7 +200,7 @@ def test_a_question_that_was_open_is_asked_again(db: Store, mode: Mode) -> None:
         for run in (2, 3):
             run_units.start_run(tx, loop.id, generation, run=run, resumed=False, max_iterations=10)
             loop_rows.insert_iteration(tx, loop.id, run)
-            assert prompting.answers(tx, loop.id)[0] == []
+            assert prompting.answers(tx, loop_rows.get_loop(tx, loop.id))[0] == []
             iteration = loop_rows.open_iteration(tx, loop.id)
             assert iteration is not None
             run_units.end_iteration(tx, iteration, generation, IterationOutcome.ACTED)
