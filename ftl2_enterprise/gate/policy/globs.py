@@ -11,7 +11,7 @@ TOKENS_LIMIT = 2000
 """Signs and wildcards of all words of one call that are compared."""
 
 _WILDCARD = re.compile(r"[*?\[$`]|\{[^{}]*\.\.")
-_EXPANSION = r"\{[^{}]*\.\.[^{}]*\}|\$\{[^}]*\}?|\$\(.*|\$\w+|\$[^/\w]?|`.*"
+_EXPANSION = r"\{[^{}]*\.\.[^{}]*\}|\$\{[^}]*+\}?+|\$\(.*|\$\w+|\$[^/\w]?|`.*"
 _WORD = re.compile(
     rf"(?P<any>{_EXPANSION})|(?P<across>\[[^\]]*/[^\]]*\])|(?P<some>\[[^/]*[\[\\\]][^/]*\])|(?P<set>\[[!^]?\]?[^\]/]*\])|(?P<one>.)",
     re.DOTALL,
@@ -20,7 +20,7 @@ _WORD = re.compile(
 a shell replaces by some characters (a set with a class or an escape, and what is between two sets), by one character,
 or leaves; `*` and `?` are among the last."""
 _ACROSS = "[/]"
-_ONLY_EXPANSIONS = re.compile(rf"(?:{_EXPANSION}|/)*", re.DOTALL)
+_ONLY_EXPANSIONS = re.compile(rf"(?:{_EXPANSION}|/)*+", re.DOTALL)
 _PATTERN = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
 
 

@@ -8,7 +8,7 @@ import shlex
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from ftl2_enterprise.gate.policy import quoting
+from ftl2_enterprise.gate.policy import kernel_links, quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,6 +54,9 @@ _BASE_OPTION = re.compile(r"-C(?=.)|--(?:chdir|wd|directory)=|(?:HOME|CDPATH)=")
 """What a directory follows in one word."""
 _HOMES = frozenset({"su", "runuser", "sudo", "machinectl"})
 """Programs that begin in the directory of a user, with an option."""
+_EDITORS = frozenset({"sed", "gsed", "ssed", "ed", "red", "ex", "vi", "vim", "nvim"})
+"""Programs with commands that a path may follow without a blank, as in `w/etc/x` and `s/a/b/w/etc/x`."""
+_EDITED = re.compile(r"(?<![A-Za-z])[gpiIMme\d]*[wWrR](?=/[^/\s])")
 _TARGETS_LIMIT = 6
 _HOME_OF = re.compile(r"(?:^|[;&|({\n])[ \t]*(?:cd|pushd)[ \t]*(?:$|[;&|)}\n])")
 """A change to the directory of the user."""
@@ -139,6 +142,11 @@ def path_words(command: str, base: str) -> PathWords:
             known = dict.fromkeys((*bases, *(("~",) if _HOME_OF.search(line) else ())))
             for path in _paths_of(given, known, is_plain=is_plain):
                 found[path] = None
+                linked = kernel_links.target(path)
+                while linked is not None and linked.path is not None:
+                    found[linked.path] = None
+                    linked = kernel_links.target(linked.path)
+                is_complete &= linked is None
                 if len(found) > PATHS_LIMIT:
                     return PathWords(list(found)[:PATHS_LIMIT], is_complete=False)
             for word in () if is_plain else filter(_LINE_SIGNS.search, given):
@@ -176,6 +184,7 @@ def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> It
     current = next(reversed(bases), "")
     seen: set[tuple[str, int]] = set()
     bases |= dict.fromkeys(_given_bases(given))
+    has_editor = any(posixpath.basename(word) in _EDITORS for word in given)
     for earlier, before, word in zip(["", "", *given], ["", *given], given, strict=False):
         if before in _BASE_WORDS or (before.startswith("-") and before.endswith(("cd", "pushd"))):
             is_absolute = word.startswith(("/", "~", "$"))
@@ -195,6 +204,8 @@ def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> It
             elif part.startswith("-"):
                 # The value of an option that is written together with it, as in `-o/etc/x`.
                 yield from (part[part.index(sign) :] for sign in "/~$" if sign in part)
+            if has_editor:
+                yield from (part[one.end() :] for one in _EDITED.finditer(part))
 
 
 def _given_bases(given: list[str]) -> Iterator[str]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import reduce
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\n")
 _COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.#*)|(?:^|(?<=[\s;&|()<>`]))#[^\n]*""", re.DOTALL)
@@ -22,6 +26,17 @@ _NESTED = reduce(lambda inner, _: rf"\((?:{_QUOTED}|{inner})*+\)", range(6), r"\
 _EXTENDED = re.compile(rf"[?*+@!]{_NESTED}", re.DOTALL)
 """What bash with `extglob`, and ksh, replace by names of files, as `@(a|b)` and `!(x)`."""
 _OPENED = re.compile(r"[?*+@!]\(")
+_NAME = r"!?(?:\w+|[@*#?$!-])(?:\[[^\]{}]*\])?"
+_REPLACING = r"//?(?:[^/{}\\]|\\.)*+/"
+_WITH_WORD = re.compile(
+    rf"""\$\{{{_NAME}(?::?[-=+?]|{_REPLACING})(?:((?:[^{{}}'"\\]|\\.|'[^']*'|"[^"]*")*+)\}}|([^{{}}]*+)\}})""",
+    re.DOTALL,
+)
+"""The innermost expansion that may be replaced by a word in it, as `${x-word}` and `${x/y/word}`."""
+_SUBSTITUTION = re.compile(rf"\${_NESTED}|`[^`]*`", re.DOTALL)
+"""What is replaced by the output of a command."""
+_EXPANSION = re.compile(r"""\$(?:\{[^{}]*\}|\w+|[@*?#$!-])(?:/+(?![^\s$`;&|()<>'"]))?""")
+"""What may be replaced by nothing, or by blanks; with slashes of which nothing else would be left."""
 _SPLITTING = re.compile(r"\s-(?:[A-Za-z0-9]*S|-s)")
 """The option `-S` of `env`, also as `--split-string`, which may be shortened."""
 _BLANK_OF_ENV = re.compile(r"\\[_tnvfr]")
@@ -45,7 +60,8 @@ def without_comments(command: str) -> str:
 def readings(command: str) -> list[str]:
     """The command line as written, and as programs read it: continued lines, words in braces, `$'...'`, `env -S`.
 
-    A pattern such as `@(a|b)` is `*` in one of them, so that blanks and parentheses in it separate no words.
+    A pattern such as `@(a|b)` is `*` in one of them, so that blanks and parentheses in it separate no words. What is
+    replaced by the output of a command is `$_` in one, `${x-word}` is its word, and any expansion is a blank.
 
     Each is compared in addition to the others, because a text in quotes may itself be a command line: then a line is
     continued, and an escape is replaced, where the outer shell does neither.
@@ -66,6 +82,9 @@ def readings(command: str) -> list[str]:
     for one in found.copy():
         if "(" in one:
             found.append(_without_patterns(one)[0])
+    for one in found.copy():
+        if "$" in one or "`" in one:
+            found += _expanded(one)
     return list(dict.fromkeys(found))
 
 
@@ -83,7 +102,26 @@ def are_known(command: str) -> bool:
         or "," not in command
         or all(_without_braces(command, with_quotes=with_quotes)[1] for with_quotes in (False, True))
     )
-    return are_braces_known and ("(" not in command or _without_patterns(command)[1])
+    are_patterns_known = "(" not in command or _without_patterns(command)[1]
+    return are_braces_known and are_patterns_known and ("${" not in command or _with_words(command)[1])
+
+
+def _expanded(command: str) -> Iterator[str]:
+    with_words = _with_words(command)[0] if "${" in command else command
+    yield with_words
+    for one in dict.fromkeys((command, with_words)):
+        substituted = _SUBSTITUTION.sub("$_", one)
+        yield substituted
+        yield _EXPANSION.sub(" ", substituted)
+
+
+def _with_words(command: str) -> tuple[str, bool]:
+    """The command line with the words of expansions in place of these, and whether these are all."""
+    for _ in range(_DEPTH_LIMIT):
+        command, count = _WITH_WORD.subn(lambda match: match[1] or match[2] or "", command)
+        if not count:
+            return command, True
+    return command, _WITH_WORD.search(command) is None
 
 
 def _without_patterns(command: str) -> tuple[str, bool]:
