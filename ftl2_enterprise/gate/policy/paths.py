@@ -31,13 +31,28 @@ _WRAPPERS: Mapping[str, int] = {
         "timeout", "setsid", "stdbuf", "setpriv", "prlimit", "nsenter", "unshare", "systemd-run", "systemd-inhibit",
         "xargs", "watch", "busybox", "sh", "bash", "rbash", "dash", "ash", "ksh", "zsh", "linux32", "linux64", "i386",
         "x86_64", "choom", "fakeroot", "strace", "valgrind", "dbus-run-session", "ssh-agent", "start-stop-daemon",
+        "mksh", "yash", "fish", "csh", "tcsh", "posh", "toybox", "ltrace", "capsh", "ld.so", "run0", "uclampset",
+        "numactl", "firejail", "proot", "fakechroot", "unbuffer", "entr", "tini", "dumb-init", "setuidgid",
+        "softlimit", "parallel", "chpst", "catchsegv", "cgexec", "daemonize", "lxc-attach", "gdb",
     ), 0),
-    **dict.fromkeys(("chrt", "taskset", "flock", "chroot", "su", "runuser", "sg", "setarch", "script"), 1),
+    **dict.fromkeys((
+        "chrt", "taskset", "flock", "chroot", "su", "runuser", "sg", "setarch", "script", "logsave", "runcon", "gosu",
+        "su-exec", "faketime", "s6-setuidgid", "perf",
+    ), 1),
 }  # fmt: skip
 """Programs that execute one that follows, and how many operands may be before it, besides options and numbers."""
+_LOADER = re.compile(r"ld(?:64|-[\w.-]+)?\.so(?:\.\d+)*")
+"""The program of the C library that executes the one that it is given."""
+_APPENDING = frozenset({"xargs", "parallel"})
+"""Programs that append to the words of the one that they execute what they read."""
+_READING_AGAIN = frozenset({"eval", "watch", "parallel"})
+"""Programs that read their words, joined, as a command line."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(\[[^\]]*\])?\+?=")
 _REDIRECTION = re.compile(r"(&?>{1,2}|<{1,3}|<>)[&|]?")
-_DESCRIPTOR = re.compile(r"\{[A-Za-z_]\w*\}")
+_DESCRIPTOR = re.compile(r"\{[A-Za-z_]\w*(\[.*\])?\}")
+_OPENED_INDEX = re.compile(r"\{?[A-Za-z_]\w*\[[^\]]*")
+_CLOSED_INDEX = re.compile(r"\](?:\+?=|\})")
+"""Where the index of an array ends in an assignment, or in the name of a descriptor: there may be blanks in it."""
 _SEPARATOR = re.compile(r"[;&|()]+")
 _NUMBER = re.compile(
     r"[+-]?(0x[\da-f]*[.,]?[\da-f]+(p[+-]?\d+)?|(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|inf(inity)?)[smhd]?", re.IGNORECASE
@@ -50,7 +65,7 @@ _EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _JOINING = frozenset({"ssh", "mosh", "rsh", "pssh", "parallel", "tmux", "screen", "ansible", *_WRAPPERS, *_EXECUTING})
 """Words of a command whose other words may become a command line."""
 _STARTS_LIMIT = 100
-_BASE_OPTION = re.compile(r"-C(?=.)|--(?:chdir|wd|directory)=|(?:HOME|CDPATH)=")
+_BASE_OPTION = re.compile(r"(?:-C|--(?:chdir|wd|directory)=|(?:HOME|CDPATH)=)(?=\S)")
 """What a directory follows in one word."""
 _HOMES = frozenset({"su", "runuser", "sudo", "machinectl"})
 """Programs that begin in the directory of a user, with an option."""
@@ -307,6 +322,8 @@ def commands(command: str) -> list[list[str]] | None:
             for at in starts:
                 forms.append(" ".join(given[at:]))
                 forms.append(" ".join((posixpath.basename(given[at]), *given[at + 1 :])))
+                if any(posixpath.basename(word) in _APPENDING for word in given[:at]):
+                    forms.append(f"{forms[-1]} {{}}")
             if forms:
                 found.append(forms)
             if not _QUOTES.isdisjoint(one):
@@ -336,7 +353,10 @@ def _lines_in_words(given: list[str], starts: set[int]) -> Iterator[str]:
     """Words that are command lines: where a command may begin, or the value of an option, as in `su -c'rm /x'`."""
     wrapper = ""
     for at, word in enumerate(given):
-        wrapper = word if posixpath.basename(word) in _WRAPPERS else wrapper
+        name = posixpath.basename(word)
+        wrapper = word if name in _WRAPPERS else wrapper
+        if name in _READING_AGAIN and at + 1 < len(given):
+            yield " ".join(given[at + 1 :])
         if not any(map(str.isspace, word)):
             continue
         if at in starts:
@@ -361,13 +381,25 @@ def _option_values(word: str) -> Iterator[str]:
     yield from (word[at:] for at in range(2, min(letters, _OPTIONS_LIMIT) + 2))
 
 
+def _executes(word: str) -> int | None:
+    """How many operands may be before the program that this one executes; None if it is no such program."""
+    name = posixpath.basename(word)
+    return 0 if _LOADER.fullmatch(name) else _WRAPPERS.get(name)
+
+
+def _given_to_shells(given: list[str]) -> Iterator[int]:
+    """The words that a shell reads as its standard input."""
+    if "<<<" in given and any(_executes(word) is not None for word in given):
+        yield from (at for at, word in enumerate(given[:-1], 1) if word == "<<<")
+
+
 def _starts(given: list[str]) -> set[int]:
     """Where a command may begin: at its first word, and after words that only precede a program."""
     found = {0} if given else set[int]()
     seen: set[tuple[int, int]] = set()
     left = [(0, -1)]
-    if not _EXECUTING.isdisjoint(given):
-        left += [(at + 1, 0) for at, word in enumerate(given) if word in _EXECUTING]
+    found |= set(_given_to_shells(given))
+    left += [(at + 1, 0) for at, word in enumerate(given) if word in _EXECUTING]
     while left and len(found) <= _STARTS_LIMIT:
         # How many operands may follow, of the program that executes another one; -1 if there is none before.
         at, operands = left.pop()
@@ -376,7 +408,7 @@ def _starts(given: list[str]) -> set[int]:
         seen.add((at, operands))
         word = given[at]
         is_wrapped = operands >= 0
-        more = _WRAPPERS.get(posixpath.basename(word))
+        more = _executes(word)
         if more is not None:
             found.add(at)
             left.append((at + 1, more))
@@ -384,6 +416,10 @@ def _starts(given: list[str]) -> set[int]:
             left.append((at + 1, operands))
         elif word in _NAMING:
             left += [(at + 1, operands), (at + 2, operands)]
+        elif _OPENED_INDEX.fullmatch(word):
+            found.add(at)
+            ends = (n for n in range(at + 1, len(given)) if _CLOSED_INDEX.search(given[n]))
+            left.append((next(ends, at) + 1, operands))
         elif _ASSIGNMENT.match(word) or (is_wrapped and "=" in word and not word.startswith("-")):
             left.append((at + 1, operands))
             if any(map(str.isspace, word)):

@@ -164,3 +164,55 @@ def test_the_reading_is_bounded(command: str) -> None:
 
 def test_expansions_nested_more_often_than_they_are_read_are_not_known() -> None:
     assert ruling("echo " + "${x-" * 30 + "/srv/secret/x" + "}" * 30) is Ruling.DENY
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "eval \"r''m\" -f x",
+        "eval r'\\'m -f x",
+        "eval 'r' 'm x'; eval \"rm\" x",
+        "watch \"r''m\" x",
+        "x[1 + 2]=2 rm y",
+        "x[1 + 2]+=2 rm y",
+        "x['a b']=2 rm y",
+        "{a[0]}>/dev/null rm y",
+        "{a[i + 1]}>/dev/null rm y",
+        "rm$IFS-f x",
+        "rm${IFS}x",
+        "$unset rm y",
+        "${x-rm} y",
+        "sh<<<'rm x'",
+        "<<<'rm x' sh",
+        "bash -s <<< 'rm x'",
+        "echo x | xargs rm",
+        "xargs -a f /bin/rm",
+        "parallel rm ::: x",
+        "parallel 'rm {}' ::: x",
+        "capsh --user=x -- -c 'rm x'",
+        "logsave /tmp/l rm x",
+        "/lib64/ld-linux-x86-64.so.2 /bin/rm x",
+        "/lib/ld-musl-x86_64.so.1 --library-path /x /bin/rm x",
+        "fish -c 'rm x'",
+        "run0 rm x",
+        "gosu web rm x",
+    ],
+)
+def test_a_command_in_another_spelling(command: str) -> None:
+    assert judge([policy(("deny", {"param.cmd": "rm *"}))], "shell", cmd=command).ruling is Ruling.DENY
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat <<< 'rm x'",
+        "grep rm <<< x",
+        "x[1]=2 echo rm y",
+        "echo x[1 rm y",
+        "echo $rm x",
+        "ls *.so",
+        "xargs echo rm x",
+    ],
+)
+def test_other_commands_are_not(command: str) -> None:
+    assert judge([policy(("deny", {"param.cmd": "rm *"}))], "shell", cmd=command).ruling is Ruling.ALLOW

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from ftl2_enterprise.gate.policy import paths
 
@@ -294,6 +294,7 @@ def test_a_command_that_is_longer_than_a_program_can_receive_is_not_compared() -
 
 @given(st.text(st.sampled_from("ab1=-<>&|;(){}`$!'\"# \n"), max_size=60))
 def test_each_command_of_any_text_is_found(command: str) -> None:
-    found = paths.simple_commands(command) or ()
+    found = paths.simple_commands(command)
+    assume(found is not None)
     simple = [one for one in command.splitlines() if not set(one) & set(";|&")]
     assert all(" ".join(paths.words(one)) in found for one in simple if paths.words(one))
