@@ -7,7 +7,7 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
 from ftl2_enterprise.gate.judge import GateContext, judge
@@ -148,6 +148,8 @@ patterns = st.sampled_from(
 def test_a_command_in_another_one_is_judged_at_least_as_strictly(
     command: str, wrapper: Any, outer: Any, path: str, decision: str
 ) -> None:
+    # No program has this name; next to `-c` it would be another option.
+    assume(not command.startswith("-C"))
     plain = ruling(decision, path, "shell", cmd=command)
     for wrapped in (wrapper(command), outer(wrapper(command))):
         assert STRICTNESS.index(ruling(decision, path, "shell", cmd=wrapped)) >= STRICTNESS.index(plain), wrapped

@@ -296,5 +296,6 @@ def test_a_command_that_is_longer_than_a_program_can_receive_is_not_compared() -
 def test_each_command_of_any_text_is_found(command: str) -> None:
     found = paths.simple_commands(command)
     assume(found is not None)
+    assert found is not None
     simple = [one for one in command.splitlines() if not set(one) & set(";|&")]
     assert all(" ".join(paths.words(one)) in found for one in simple if paths.words(one))
