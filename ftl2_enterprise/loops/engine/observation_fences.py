@@ -6,8 +6,9 @@ may need what the sandbox hides (the bus of systemd, files in /tmp); in a dry ru
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.effects import Fence, Origin
 from ftl2_enterprise.gate.modules import fence_for, name_with_options
@@ -15,12 +16,12 @@ from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.ports import ModuleResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from ftl2_enterprise.loops.engine.calls import JudgedCall
     from ftl2_enterprise.loops.engine.context import LoopContext
 
+_CONTENTS = frozenset({"content", "path_content", "prepared"})
+_SIDES = frozenset({"before", "after"})
+NO_CONTENTS = "an observation of a model in check mode shows no contents"
 NOT_KNOWN = "not known in a dry run"
 """Beginning of the error of a person's command that failed in the sandbox, which may be the reason."""
 
@@ -51,6 +52,9 @@ async def run_fenced(engine: LoopContext, judged: JudgedCall) -> ModuleResult:
     """Run an observation with its fence, or without if the host cannot build the sandbox and the gate allows it."""
     requested = judged.requested
     result = await engine.run(requested, judged)
+    if requested.origin is Origin.MODEL and requested.fence is Fence.CHECK_MODE and "diff" in result.output:
+        # A rule about what a model may read is one about modules that read.
+        return replace(result, output={**result.output, "diff": _without_contents(result.output["diff"])})
     if result.cannot_fence is not None:
         unfenced = replace(requested, fence=Fence.NONE)
         verdict = engine.judge(unfenced)
@@ -70,3 +74,21 @@ async def run_fenced(engine: LoopContext, judged: JudgedCall) -> ModuleResult:
             success=False, error=f"{NOT_KNOWN}: {why}; {hint}", stderr=result.stderr, fenced=result.fenced
         )
     return result
+
+
+def _without_contents(diff: Any) -> Any:
+    """What a module in check mode would change, without the texts of both sides."""
+    match diff:
+        case Mapping():
+            named = cast("Mapping[str, Any]", diff)
+            return {
+                key: NO_CONTENTS if _is_content(key, one) else _without_contents(one) for key, one in named.items()
+            }
+        case list() | tuple():
+            return [_without_contents(one) for one in cast("list[Any]", diff)]
+        case _:
+            return diff
+
+
+def _is_content(key: str, value: Any) -> bool:
+    return key in _CONTENTS or (key in _SIDES and isinstance(value, str))
