@@ -95,7 +95,7 @@ def _verdict(effect: Effect, context: GateContext, *, begins: bool) -> Verdict:
             rule=rule,
             source=source,
             revision=found.policy.revision,
-            reason="; ".join(reasons),
+            reason="; ".join(one.rstrip(".") for one in reasons) if len(reasons) > 1 else "".join(reasons),
             needs=distinct(needs),
         )
     permit = Permit(effect, key=KEY) if begins else None

@@ -201,7 +201,7 @@ def _rule(file: Path, node: yaml.Node, number: int) -> PolicyRule:
     return PolicyRule(
         number=number,
         match=_match(file, fields["match"], applies_to),
-        reason=_text(file, fields["reason"]).strip() if "reason" in fields else "",
+        reason=_text(file, fields["reason"], as_written=True).strip() if "reason" in fields else "",
         source=f"{file.name} line {_line(node)}",
         applies_to=applies_to,
         decision=RuleDecision(decision),
@@ -310,7 +310,8 @@ def _fields(
     return fields
 
 
-def _text(file: Path, node: yaml.Node) -> str:
+def _text(file: Path, node: yaml.Node, *, as_written: bool = False) -> str:
+    """The text of a value; `as_written`: whether `no` is the word and not a truth value."""
     if not isinstance(node, yaml.ScalarNode):
         raise _wrong(file, node, "a text or number is required here", "write one rule for each pattern")
     text = str(node.value)
@@ -320,7 +321,7 @@ def _text(file: Path, node: yaml.Node) -> str:
         raise _wrong(file, node, "the text is too long", f"write at most {_LONGEST_TEXT} characters")
     if not _is_unicode(text):
         raise _wrong(file, node, f"{_shown(text)} contains half a character", "remove it")
-    return _TRUTH.get(text.lower(), text) if node.tag == f"{_TAG}bool" else text
+    return _TRUTH.get(text.lower(), text) if not as_written and node.tag == f"{_TAG}bool" else text
 
 
 def _is_unicode(text: str) -> bool:

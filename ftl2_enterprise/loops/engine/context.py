@@ -74,6 +74,7 @@ class RunLimits:
     """
 
 
+CANNOT_WAIT = "; a call of a rule cannot wait for an approval"
 TOO_LATE = "; people cannot be asked when a call is about to begin"
 MOVED = "denied: where its paths lead changed since people approved it"
 CUT_CHECK = 0.2

@@ -19,6 +19,7 @@ from ftl2_enterprise.gate.effects import EffectKind, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.calls import RequestedCall
 from ftl2_enterprise.loops.engine.context import (
+    CANNOT_WAIT,
     Held,
     LoopContext,
     run_concurrently,
@@ -154,9 +155,7 @@ def plan(
     People cannot approve a call of a rule, which cannot wait for them: it is denied.
     """
     return [
-        one.row
-        if not one.needs_approval
-        else denied(one, f"{one.why}; a call of a rule cannot wait for an approval").row
+        one.row if not one.needs_approval else denied(one, one.why + CANNOT_WAIT).row
         for one in judge_actions(engine, actions, origin=origin, first=first)
     ]
 

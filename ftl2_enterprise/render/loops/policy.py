@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.render.loops.approvals import who
-from ftl2_enterprise.render.text import Line, Role, count, line, one_line, symbol
+from ftl2_enterprise.render.text import Line, Role, count, duration, line, one_line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ftl2_enterprise.protocol.loops.approvals import RequiredPeople
     from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyRuleLine
 
 ROLES = {
@@ -85,8 +86,12 @@ def _rule(rule: PolicyRuleLine) -> list[Line]:
         (f"{rule.decision:<6}", ROLES[rule.decision]), " ", one_line(about, 300), " ",
         (f"({rule.of} rule {rule.number}, {rule.source}, {' and '.join(rule.applies_to)})", Role.FAINT),
     )  # fmt: skip
-    more = [f"must agree: {who(rule.needs)}"] if rule.needs is not None else []
+    more = [f"must agree: {who(rule.needs)}{_expiry(rule.needs)}"] if rule.needs is not None else []
     return [head, *(line("       ", one_line(text, 300)) for text in (*more, rule.reason) if text)]
+
+
+def _expiry(needs: RequiredPeople) -> str:
+    return f", within {duration(needs.expires)}" if needs.expires is not None else ""
 
 
 def result_lines(results: Sequence[tuple[str, str | None]]) -> list[Line]:

@@ -26,7 +26,7 @@ from ftl2_enterprise.gate.policy import unknown_names
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
-from ftl2_enterprise.loops.engine.context import TOO_LATE, effect_of, model_effect, refused
+from ftl2_enterprise.loops.engine.context import CANNOT_WAIT, TOO_LATE, effect_of, model_effect, refused
 from ftl2_enterprise.loops.engine.inventory_state import effect_of_op, entry_of, restore_hosts, without_variables
 from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation
 from ftl2_enterprise.loops.engine.registry_ops import refusal
@@ -37,7 +37,7 @@ from ftl2_enterprise.loops.settings import ObservationSettings
 from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
-from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyAnswer, PolicyInForce, PolicyRuleLine
+from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyAnswer, PolicyInForce, PolicyRuleLine
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring.loops import build, host_names, sources
 
@@ -341,13 +341,15 @@ class _Calls:
                 )
         effect = self._effect(self._requested(question, host, fence), question)
         verdict = gate.judge(gate.with_paths(effect, resolved or {}), self.context)
-        begins = resolved is None and verdict.ruling in {Ruling.ALLOW, Ruling.ASK}
+        cannot_wait = question.origin is CallOrigin.RULE and verdict.ruling is Ruling.ASK
+        ruling = Ruling.DENY if cannot_wait else verdict.ruling
+        begins = resolved is None and ruling in {Ruling.ALLOW, Ruling.ASK}
         return PolicyAnswer(
             host=host,
-            ruling=verdict.ruling,
+            ruling=ruling,
             rule=verdict.rule,
             source=verdict.source or None,
-            reason=verdict.reason,
+            reason=verdict.reason + (CANNOT_WAIT if cannot_wait else ""),
             problem=problem,
             fence=effect.fence,
             paths=self._shown_paths(effect, question, host, fence) if begins else [],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftl2_enterprise.core import addresses
+from ftl2_enterprise.gate.approvals import Remediation
 from ftl2_enterprise.gate.effects import Effect, EffectKind, HostIdentity, Origin
 from ftl2_enterprise.gate.judge import GateContext, judge, paths_to_resolve
 from ftl2_enterprise.gate.policy.types import Policy, PolicyRule, RuleDecision
@@ -78,3 +79,11 @@ def test_a_word_that_leads_elsewhere_is_not(cmd: str) -> None:
 def test_an_address_in_characters_of_another_width_is_the_same(text: str) -> None:
     assert addresses.normal(text) == "127.0.0.1"
     assert addresses.normal("\uff2c\uff2f\uff23\uff21\uff2c\uff28\uff2f\uff33\uff34") == "localhost"
+
+
+def test_reasons_are_joined_without_the_stops_at_their_ends() -> None:
+    rule = PolicyRule(
+        number=1, match={"module": "shell"}, decision=RuleDecision.ASK, reason="The team decides.", source="x"
+    )
+    found = judge(effect("id"), GateContext(policies=(Policy(rules=(rule,)),), remediation=Remediation.ASK))
+    assert found.reason.endswith("The team decides; remediation is `ask`")
