@@ -39,8 +39,7 @@ def test_the_rules_in_force_have_the_time_to_agree(tmp_path: Path) -> None:
     (tmp_path / "policy.yml").write_text(RULES)
     (tmp_path / "config.toml").write_text("[policy]\ndirectory = ''\n")
     settings = MODEL.load(config=tmp_path / "config.toml", environ={"HOME": str(tmp_path)}).settings
-    where = {"policy": str(tmp_path / "policy.yml")}
-    with bench(tmp_path, ScriptedDecider(), **where) as b, b.database.read() as tx:
+    with bench(tmp_path, ScriptedDecider(), policy=str(tmp_path / "policy.yml")) as b, b.database.read() as tx:
         lines = in_force_lines(policy_check.in_force(ShowPolicy(loop="web"), settings, tx))
     assert any("must agree: 1 person with access to operate, within 2 h" in repr(one) for one in lines)
 
