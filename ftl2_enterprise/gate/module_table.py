@@ -98,6 +98,10 @@ class Module:
     """Booleans among the parameters above and below that matter only when they are true."""
     words: tuple[str, ...] = ()
     """Further parameters that a program receives as an argument, as it does names of services and packages."""
+    arguments: tuple[str, ...] = ()
+    """Parameters that a program receives where it also takes options."""
+    in_shell: bool = False
+    """Whether FTL2 executes a command line of a shell in which its parameters are not quoted."""
     volatile: tuple[str, ...] = ()
     """Fields of what it reports, at any depth, that change although nothing was done: an approval does not depend on
     them."""
@@ -108,6 +112,16 @@ class Module:
     def classes(self) -> tuple[ModuleClass, ...]:
         """All its classes."""
         return (self.kind, *self.also)
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Every parameter that means something here."""
+        groups = (
+            self.writes, self.reads, self.commands, self.programs, self.packages, self.services, self.users,
+            self.urls, self.lists, self.whole, self.widening, self.switches, self.words, self.arguments,
+            self.not_observing, (self.base, self.files_of), *self.synonyms,
+        )  # fmt: skip
+        return frozenset(name for group in groups for name in group if name)
 
 
 _C, _O = ModuleClass, Observing
@@ -207,6 +221,7 @@ _FILES = (
     Module(
         name="unarchive", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), reads=_w("src creates"),
         programs=_w("extra_opts"), lists=_w("exclude extra_opts include"), urls=_w("src"),
+        arguments=_w("src dest include exclude"),
     ),
     Module(name="tempfile",
            names_files=_made("{path=/tmp}/{prefix=ansible.}x{suffix=}"),
@@ -222,11 +237,13 @@ _FILES = (
         name="git", trees=("",), kind=_C.FILES, also=(_C.NETWORK,),
         writes=_w("dest archive separate_git_dir"), reads=_w("key_file reference"),
         programs=_w("executable ssh_opts"), urls=_w("repo name"), lists=_w("gpg_allowlist"),
+        arguments=_w("repo name dest remote refspec version reference"),
     ),
     Module(
         name="subversion", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"),
         programs=_w("executable"),
         urls=_w("repo name repository"), synonyms=(_w("revision rev version"),),
+        arguments=_w("repo name repository dest revision rev version"),
     ),
     Module(name="find", trees=("",), kind=_C.FILES, observing=_O.READING, reads=_w("paths path name"),
            lists=_w("paths path name patterns pattern excludes exclude"),
@@ -274,7 +291,7 @@ _PACKAGES = (
         ),
     ),
     Module(
-        name="dnf", trees=("",), names=_w("dnf5 yum"), kind=_C.PACKAGES,
+        name="dnf", trees=("",), names=_w("dnf5 yum"), kind=_C.PACKAGES, in_shell=True,
         packages=_w("name pkg"), reads=_w("conf_file"), writes=_w("installroot download_dir"),
         lists=_w(_DNF_LISTS), synonyms=(_w("update_cache expire-cache"),),
         widening=_w(
@@ -430,6 +447,7 @@ _STORAGE = (
            default_writes=_made("/etc/fstab", without="fstab"),
            trees=("",), kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
            reads=_w("src")),
+    Module(name="swap", kind=_C.STORAGE, writes=_w("path"), in_shell=True),
     Module(name="community.general.filesystem", kind=_C.STORAGE, names=_w("filesystem"), writes=_w("dev device")),
     Module(name="community.general.parted", kind=_C.STORAGE, names=_w("parted"), writes=_w("device")),
     Module(name="community.general.lvol", kind=_C.STORAGE, names=_w("lvol")),

@@ -57,15 +57,9 @@ def mistyped_parameter(module: str, parameter: str) -> str | None:
     found = MODULES.get(canonical(module))
     if found is None:
         return None
-    lists = (
-        found.writes, found.reads, found.commands, found.programs, found.packages, found.services, found.users,
-        found.urls, found.lists, found.whole, found.widening, found.switches, found.words, found.not_observing,
-        (found.base, found.files_of), *found.synonyms,
-    )  # fmt: skip
-    known = {one for each in lists for one in each if one}
-    if parameter in known:
+    if parameter in found.parameters:
         return None
-    return next(iter(get_close_matches(parameter, sorted(known), 1, SIMILAR)), None)
+    return next(iter(get_close_matches(parameter, sorted(found.parameters), 1, SIMILAR)), None)
 
 
 @lru_cache(1024)

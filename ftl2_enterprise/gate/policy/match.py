@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, is_given, spellings
+from ftl2_enterprise.gate.policy.commands import commands
 from ftl2_enterprise.gate.policy.index import Compared
-from ftl2_enterprise.gate.policy.paths import commands, normal
+from ftl2_enterprise.gate.policy.paths import normal
 from ftl2_enterprise.gate.policy.pattern import Pattern
 from ftl2_enterprise.gate.policy.spellings import host_spelling, package_name, truth_of
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision

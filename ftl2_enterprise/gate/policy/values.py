@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.modules import find, is_given
-from ftl2_enterprise.gate.policy import paths, spellings, written
+from ftl2_enterprise.gate.policy import commands, paths, spellings, written
 from ftl2_enterprise.gate.policy.globs import TOKENS_LIMIT, is_expanded, size
 
 if TYPE_CHECKING:
@@ -375,9 +375,9 @@ def _commands(effect: Effect, known: Module | None, names: list[str]) -> Values:
             items.append(tuple(dict.fromkeys((text, text.strip()))))
         value = effect.params[one]
         if known is not None and one == "argv" and isinstance(value, list | tuple):
-            each = [paths.executed_commands([str(word) for word in cast("Iterable[Any]", value)])]
+            each = [commands.executed_commands([str(word) for word in cast("Iterable[Any]", value)])]
         else:
-            each = list(map(paths.simple_commands, found))
+            each = list(map(commands.simple_commands, found))
         is_complete &= None not in each
         more += [*found, *(text for simple in each for text in simple or ())]
         if isinstance(value, list | tuple | Mapping):
