@@ -6,6 +6,7 @@ A figure of an iteration includes its share of the start of the run, which has I
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import subprocess
 import tempfile
@@ -93,6 +94,9 @@ def _ours(directory: Path, actions: int, *, served: bool = True) -> _Took:
     if served:
         server.load_ahead()
         support = build.ServiceSupport(rest=0.0, helper=Helper.fork("bench"))
+        # As in the processes of the service: collections of garbage leave out what was loaded before.
+        gc.collect()
+        gc.freeze()
 
     async def run() -> _Took:
         journal = process.claim(database, loop.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
@@ -74,7 +75,5 @@ def makers(tx: Tx, loop_id: int) -> list[str]:
 
 def have_same_steps(tx: Tx, loop_id: int, first: int, last: int) -> bool:
     """Whether no revision after the first one, up to the last one, has changed a step."""
-    return all(
-        keeps_steps(get_revision(tx, loop_id, n - 1).spec, get_revision(tx, loop_id, n).spec)
-        for n in range(last, first, -1)
-    )
+    specs = (get_revision(tx, loop_id, n).spec for n in range(last, first - 1, -1))
+    return all(keeps_steps(before, after) for after, before in pairwise(specs))
