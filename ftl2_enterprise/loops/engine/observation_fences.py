@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.calls import JudgedCall
     from ftl2_enterprise.loops.engine.context import LoopContext
 
-_CONTENTS = frozenset({"content", "path_content", "prepared"})
+_CONTENTS = frozenset({"content", "prepared", "current", "previous"})
+"""Fields of results with what a file, a package manager or debconf has."""
 _SIDES = frozenset({"before", "after"})
+_ATTRIBUTES = frozenset({"attributes", "gid", "group", "mode", "owner", "path", "size", "state", "uid"})
+"""What a side of a difference may show."""
 NO_CONTENTS = "an observation of a model in check mode shows no contents"
+"""What is in their place."""
 NOT_KNOWN = "not known in a dry run"
 """Beginning of the error of a person's command that failed in the sandbox, which may be the reason."""
 
@@ -52,9 +56,9 @@ async def run_fenced(engine: LoopContext, judged: JudgedCall) -> ModuleResult:
     """Run an observation with its fence, or without if the host cannot build the sandbox and the gate allows it."""
     requested = judged.requested
     result = await engine.run(requested, judged)
-    if requested.origin is Origin.MODEL and requested.fence is Fence.CHECK_MODE and "diff" in result.output:
+    if requested.origin is Origin.MODEL and requested.fence is Fence.CHECK_MODE:
         # A rule about what a model may read is one about modules that read.
-        return replace(result, output={**result.output, "diff": _without_contents(result.output["diff"])})
+        return replace(result, output=_without_contents(result.output))
     if result.cannot_fence is not None:
         unfenced = replace(requested, fence=Fence.NONE)
         verdict = engine.judge(unfenced)
@@ -76,19 +80,20 @@ async def run_fenced(engine: LoopContext, judged: JudgedCall) -> ModuleResult:
     return result
 
 
-def _without_contents(diff: Any) -> Any:
-    """What a module in check mode would change, without the texts of both sides."""
-    match diff:
+def _without_contents(result: Any) -> Any:
+    """What a module in check mode reports, without the contents before and after the change."""
+    match result:
         case Mapping():
-            named = cast("Mapping[str, Any]", diff)
-            return {
-                key: NO_CONTENTS if _is_content(key, one) else _without_contents(one) for key, one in named.items()
-            }
+            named = cast("Mapping[str, Any]", result)
+            return {key: _field_without_contents(key, one) for key, one in named.items()}
         case list() | tuple():
-            return [_without_contents(one) for one in cast("list[Any]", diff)]
+            return [_without_contents(one) for one in cast("list[Any]", result)]
         case _:
-            return diff
+            return result
 
 
-def _is_content(key: str, value: Any) -> bool:
-    return key in _CONTENTS or (key in _SIDES and isinstance(value, str))
+def _field_without_contents(key: str, value: Any) -> Any:
+    if key in _SIDES and isinstance(value, Mapping):
+        side = cast("Mapping[str, Any]", value)
+        return {name: one if name in _ATTRIBUTES else NO_CONTENTS for name, one in side.items()}
+    return NO_CONTENTS if key in _CONTENTS or key in _SIDES else _without_contents(value)
