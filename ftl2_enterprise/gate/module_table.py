@@ -99,9 +99,13 @@ class Module:
     words: tuple[str, ...] = ()
     """Further parameters that a program receives as an argument, as it does names of services and packages."""
     arguments: tuple[str, ...] = ()
-    """Parameters that a program receives where it also takes options."""
-    in_shell: bool = False
-    """Whether FTL2 executes a command line of a shell in which its parameters are not quoted."""
+    """Parameters that a program receives where it also takes options, besides names of packages and users."""
+    split: tuple[str, ...] = ()
+    """Parameters in a command line that is split into words again, without quotes, besides names of packages."""
+    one_line: tuple[str, ...] = ()
+    """Parameters in a line that a program reads, besides names of packages: a line break would begin another line."""
+    in_shell: tuple[str, ...] = ()
+    """Parameters in a text that a shell reads, without quotes; `*` for each."""
     volatile: tuple[str, ...] = ()
     """Fields of what it reports, at any depth, that change although nothing was done: an approval does not depend on
     them."""
@@ -118,7 +122,7 @@ class Module:
         """Every parameter that means something here."""
         groups = (
             self.writes, self.reads, self.commands, self.programs, self.packages, self.services, self.users,
-            self.urls, self.lists, self.whole, self.widening, self.switches, self.words, self.arguments,
+            self.urls, self.lists, self.whole, self.widening, self.switches, self.words, self.arguments, self.split,
             self.not_observing, (self.base, self.files_of), *self.synonyms,
         )  # fmt: skip
         return frozenset(name for group in groups for name in group if name)
@@ -237,7 +241,8 @@ _FILES = (
         name="git", trees=("",), kind=_C.FILES, also=(_C.NETWORK,),
         writes=_w("dest archive separate_git_dir"), reads=_w("key_file reference"),
         programs=_w("executable ssh_opts"), urls=_w("repo name"), lists=_w("gpg_allowlist"),
-        arguments=_w("repo name dest remote refspec version reference"),
+        arguments=_w("dest reference archive archive_prefix separate_git_dir"),
+        split=_w("repo name remote refspec version"), in_shell=_w("key_file"),
     ),
     Module(
         name="subversion", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"),
@@ -273,7 +278,7 @@ _DNF_LISTS = "name pkg enablerepo disablerepo exclude enable_plugin disable_plug
 _PACKAGES = (
     Module(
         name="apt", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name package pkg deb"), reads=_w("deb"),
-        programs=_w("dpkg_options"), lists=_w("name package pkg"),
+        programs=_w("dpkg_options"), lists=_w("name package pkg"), split=_w("default_release default-release"),
         widening=_w(
             "upgrade autoremove purge force default_release default-release allow_unauthenticated"
             " allow-unauthenticated allow_change_held_packages"
@@ -291,7 +296,7 @@ _PACKAGES = (
         ),
     ),
     Module(
-        name="dnf", trees=("",), names=_w("dnf5 yum"), kind=_C.PACKAGES, in_shell=True,
+        name="dnf", trees=("",), names=_w("dnf5 yum"), kind=_C.PACKAGES, in_shell=_w("*"),
         packages=_w("name pkg"), reads=_w("conf_file"), writes=_w("installroot download_dir"),
         lists=_w(_DNF_LISTS), synonyms=(_w("update_cache expire-cache"),),
         widening=_w(
@@ -312,7 +317,8 @@ _PACKAGES = (
     ),
     Module(name="apt_key",
            default_writes=_made("/etc/apt/*", without="keyring"),
-           kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver")),
+           kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver"),
+           split=_w("keyserver id keyring file")),
     Module(name="apt_repository",
            names_files=_made("/etc/apt/sources.list.d/{filename}.list"),
            default_writes=(
@@ -339,7 +345,8 @@ _PACKAGES = (
            lists=_w("baseurl exclude excludepkgs gpgkey includepkgs")),
     Module(name="rpm_key", kind=_C.PACKAGES, urls=_w("key"), lists=_w("fingerprint")),
     Module(name="debconf", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name pkg"),
-           synonyms=(_w("question selection setting"), _w("value answer"))),
+           synonyms=(_w("question selection setting"), _w("value answer")),
+           one_line=_w("question selection setting vtype value answer")),
     Module(name="dpkg_selections", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name")),
     Module(name="package_facts", kind=_C.PACKAGES, observing=_O.READING, lists=_w("manager")),
     Module(name="community.general.snap", kind=_C.PACKAGES, names=_w("snap"), packages=_w("name"), lists=_w("name")),
@@ -417,7 +424,8 @@ _NETWORK = (
     ),
     # The value of `wait` is an argument of its own to iptables, which could be `--modprobe=PROGRAM`.
     Module(name="iptables", kind=_C.NETWORK, observing=_O.CHECKABLE,
-           lists=_w("match destination_ports ctstate"), not_observing=_w("wait")),
+           lists=_w("match destination_ports ctstate"), not_observing=_w("wait"),
+           arguments=_w("chain rule_num wait table match policy")),
     Module(name="hostname",
            default_writes=_made("/etc/hostname", "/etc/hosts", "/etc/machine-info"),
            kind=_C.NETWORK, observing=_O.CHECKABLE),
@@ -447,7 +455,7 @@ _STORAGE = (
            default_writes=_made("/etc/fstab", without="fstab"),
            trees=("",), kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
            reads=_w("src")),
-    Module(name="swap", kind=_C.STORAGE, writes=_w("path"), in_shell=True),
+    Module(name="swap", kind=_C.STORAGE, writes=_w("path"), in_shell=_w("*")),
     Module(name="community.general.filesystem", kind=_C.STORAGE, names=_w("filesystem"), writes=_w("dev device")),
     Module(name="community.general.parted", kind=_C.STORAGE, names=_w("parted"), writes=_w("device")),
     Module(name="community.general.lvol", kind=_C.STORAGE, names=_w("lvol")),

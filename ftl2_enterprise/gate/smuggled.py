@@ -6,14 +6,17 @@ A rule about commands, paths or units cannot know of these, so that no such call
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from ftl2_enterprise.gate.modules import find
 
 _UNSAFE_IN_SHELL = re.compile(r"[^\w.+:~^*@/=,%-]")
-_OPTION = re.compile(r"(?:^|[\s,])-")
+_SPLITTING = re.compile(r"""[\s'"\\]""")
 _NOT_A_UNIT = re.compile(r"""^-|['"\s/]""")
+_COMMA = re.compile(r"\s*,\s*")
+_COMMA_OR_BLANK = re.compile(r"[\s,]+")
+_IS_OPTION = "it would be an option, since it begins with a dash"
 
 
 def smuggled(module: str, params: Mapping[str, Any]) -> str | None:
@@ -21,29 +24,35 @@ def smuggled(module: str, params: Mapping[str, Any]) -> str | None:
     known = find(module)
     if known is None:
         return None
-    if known.in_shell:
-        for param, value in params.items():
-            for text in _texts(value):
-                if text.startswith("-") or _UNSAFE_IN_SHELL.search(text):
-                    return (
-                        f"cannot use the parameter {param} of {module}: it has a blank, or a sign that a shell would"
-                        " interpret; give several names as a list"
-                    )
-    for param in known.services:
-        if any(map(_NOT_A_UNIT.search, _texts(params.get(param)))):
-            return (
-                f"cannot use the parameter {param} of {module}: a unit has no quotes, blanks, slashes or leading dash"
-            )
-    # `pip` passes the words of a name separately.
-    is_option = _OPTION.search if known.name == "pip" else _is_option
-    for param in (*known.arguments, *known.packages, *known.users):
-        if any(map(is_option, _texts(params.get(param)))):
-            return f"cannot use the parameter {param} of {module}: it would be an option, since it begins with a dash"
+    for param, text in _each(params, params if "*" in known.in_shell else known.in_shell):
+        if text.startswith("-") or _UNSAFE_IN_SHELL.search(text):
+            why = "it has a blank, or a sign that a shell would interpret; give several names as a list"
+            return _refused(module, param, why)
+    for param, text in _each(params, known.services):
+        if _NOT_A_UNIT.search(text):
+            return _refused(module, param, "a unit has no quotes, blanks, slashes or leading dash")
+    # A list may be a text with commas, and `pip` passes the words of a name separately.
+    separator = _COMMA_OR_BLANK if known.name == "pip" else _COMMA
+    for param, text in _each(params, (*known.arguments, *known.split, *known.packages, *known.users)):
+        if any(one.startswith("-") for one in separator.split(text)):
+            return _refused(module, param, _IS_OPTION)
+    for param, text in _each(params, (*known.split, *(() if known.name == "pip" else known.packages))):
+        if _SPLITTING.search(text):
+            why = "it has a blank, a quote or a backslash, by which it would be several words; give several as a list"
+            return _refused(module, param, why)
+    for param, text in _each(params, known.one_line):
+        if "\n" in text or "\r" in text:
+            return _refused(module, param, "it has a line break, after which it would be about something else")
     return None
 
 
-def _is_option(text: str) -> bool:
-    return text.startswith("-")
+def _refused(module: str, param: str, why: str) -> str:
+    return f"cannot use the parameter {param} of {module}: {why}"
+
+
+def _each(params: Mapping[str, Any], names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The texts in the parameters with these names."""
+    return ((name, text) for name in names for text in _texts(params.get(name)))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -17,7 +17,9 @@ PATHS_LIMIT = 400
 """Paths of one call that are compared, and resolved on the host."""
 _EDITORS = frozenset({"sed", "gsed", "ssed", "ed", "red", "ex", "vi", "vim", "nvim"})
 """Programs with commands that a path may follow without a blank, as in `w/etc/x` and `s/a/b/w/etc/x`."""
-_EDITED = re.compile(r"(?<![A-Za-z])[gpiIMme\d]*[wWrR](?=/[^/\s])")
+_EDITED = re.compile(r"(?<![A-Za-z])[gpiIMme\d]*[wWrR](?=\.{0,2}/[^/\s])")
+_OPTIONS_LIMIT = 5
+"""Options in one word before a relative path that is the value of the last one."""
 _EXPANDED = re.compile(r"[*?\[$`{]")
 _UPWARDS = re.compile(r"[/{,]\.[.?*\[{$`]")
 """`..`, or what a shell may expand to it."""
@@ -128,10 +130,14 @@ def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> It
             if not part.startswith(("/", "~", "-")):
                 yield from (f"{one}/{part}" for one in bases)
             elif part.startswith("-"):
-                # The value of an option that is written together with it, as in `-o/etc/x`.
+                # The value of an option that is written together with it, as in `-o/etc/x` and `-t../x`.
                 yield from (part[part.index(sign) :] for sign in "/~$" if sign in part)
+                values = (part[at:] for at in range(2, _OPTIONS_LIMIT + 2) if "/" in part[at:])
+                yield from (f"{one}/{value}" for value in values for one in bases)
             if has_editor:
-                yield from (part[one.end() :] for one in _EDITED.finditer(part))
+                edited = [part[one.end() :] for one in _EDITED.finditer(part)]
+                yield from edited
+                yield from (f"{one}/{path}" for path in edited if not path.startswith("/") for one in bases)
 
 
 def _parts(word: str) -> list[str]:

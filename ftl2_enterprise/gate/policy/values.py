@@ -11,6 +11,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+from ftl2_enterprise.gate.module_table import Observing
 from ftl2_enterprise.gate.modules import find, is_given
 from ftl2_enterprise.gate.policy import commands, paths, spellings, written
 from ftl2_enterprise.gate.policy.globs import TOKENS_LIMIT, is_expanded, size
@@ -171,7 +172,8 @@ def _names(known: Module | None, name: str, meaning: Meaning) -> tuple[str, ...]
     if known is None:
         return (name,)
     role = {
-        Meaning.PATH: known.writes,
+        # A module that only reads has no other paths.
+        Meaning.PATH: (*known.writes, *(known.reads if known.observing is Observing.READING else ())),
         Meaning.COMMAND: (*known.commands, *known.programs, *(_INPUTS if known.base or known.commands else ())),
         Meaning.PACKAGE: known.packages,
         Meaning.SERVICE: known.services,

@@ -30,6 +30,20 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("ansible.builtin.systemd_service", {"service": "--now"}),
     ("apt", {"name": "-oDir=/t"}),
     ("user", {"name": "--root=/t"}),
+    ("unarchive", {"include": "a.txt,--checkpoint=1,--checkpoint-action=exec=touch /t"}),
+    ("apt", {"name": "x,-oDir::Cache::pkgcache=/t"}),
+    *(("apt", {"name": name}) for name in ("x' -o 'Dir::Bin::dpkg=/t", 'x"y', "x y", "x\\ y", ["a", "b -y"])),
+    ("apt", {"default_release": "x' -o 'Dir::Bin::dpkg=/t"}),
+    ("apt_key", {"keyserver": "x --keyring /t"}),
+    *(
+        ("git", {"key_file": f"/x{more}"})
+        for more in (" -oProxyCommand=/t", "$(touch /t)", ";touch${IFS}/t", "&y", "`y`")
+    ),
+    *(("git", {param: "x --upload-pack=/t"}) for param in ("repo", "version", "remote")),
+    ("git", {"archive_prefix": "--output=/t"}),
+    ("dpkg_selections", {"name": "x hold\nnginx", "selection": "deinstall"}),
+    ("debconf", {"value": "a\nnginx nginx/z string pwned", "name": "x"}),
+    *(("iptables", {param: "--modprobe=/t"}) for param in ("rule_num", "wait", "chain")),
 ]
 ALLOWED: list[tuple[str, dict[str, Any]]] = [
     (
@@ -48,6 +62,12 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
     ("service", {"name": "nginx"}),
     ("apt", {"name": ["nginx=1.0-1", "curl"]}),
     ("user", {"name": "web-1", "groups": "a,b"}),
+    ("apt", {"name": "nginx>=1.0,lib-x:amd64", "deb": "https://repo.example/a.deb?x=1&y=2"}),
+    ("apt", {"name": ["a*", "task^", "b/stable", "g++"], "default_release": "bookworm-backports"}),
+    ("git", {"repo": "https://h.example/a%20b.git", "key_file": "~/.ssh/id_ed25519", "version": "feature/a-b"}),
+    ("iptables", {"chain": "INPUT", "rule_num": "5", "comment": "- a; b", "source": "!10.0.0.0/8"}),
+    ("debconf", {"name": "tzdata", "question": "tzdata/Areas", "value": "Europe, North", "vtype": "select"}),
+    ("unarchive", {"src": "/tmp/a b.tar", "dest": "/srv/a - b", "include": "a-b.txt,c d"}),
     ("shell", {"cmd": "ls; rm -r x"}),
     ("copy", {"content": "- a; b", "dest": "/x"}),
     ("community.general.unknown", {"name": "-x; y"}),

@@ -55,6 +55,10 @@ class NotConnected(Exception):
         self.why: str = why
 
 
+class NotReached(NotConnected):
+    """The connection itself failed, before a key was compared."""
+
+
 class Route(NamedTuple):
     """How to connect to a host, apart from its address, port, user and key."""
 
@@ -118,6 +122,8 @@ async def _to_jump(library: Any, route: Route, index: int, jump: Jump, tunnel: A
     where = f"its jump host {jump.text}"
     try:
         connection = await _checked(library, settings, route._replace(known_hosts=None), index)
+    except NotReached as error:
+        raise NotConnected(f"{where} cannot be reached: {error.why}") from error
     except NotConnected as error:
         raise NotConnected(f"{where} cannot be used: {error.why}") from error
     except library.PermissionDenied as error:
@@ -126,8 +132,7 @@ async def _to_jump(library: Any, route: Route, index: int, jump: Jump, tunnel: A
         before = route.way.jumps[index - 1].text
         raise NotConnected(f"{where} cannot be reached from {before}: {_line(error.reason)}") from error
     except (OSError, library.Error) as error:
-        kind = type(error).__name__
-        raise NotConnected(f"{where} cannot be reached: {CAUSES.get(kind) or _line(str(error))}") from error
+        raise NotConnected(f"{where} cannot be reached: {_line(str(error))}") from error
     if tunnel is not None:
         connection.set_tunnel(tunnel)
     return connection
@@ -147,6 +152,8 @@ async def _opened(library: Any, settings: dict[str, Any]) -> Any:
         return await library.connect(**{**settings, **LIMITS})
     except TimeoutError as error:
         raise NotConnected(f"{NOT_WITHIN}{CONNECT_LIMIT:g} s") from error
+    except (OSError, library.ConnectionLost) as error:
+        raise NotReached(CAUSES.get(type(error).__name__) or _line(str(error))) from error
 
 
 def _with_check(

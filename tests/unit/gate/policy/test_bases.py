@@ -50,6 +50,11 @@ def ruling(cmd: str) -> Ruling:
         "CDPATH=/srv; cd other; touch ../secret/x",
         "(cd -- /srv/other; touch ../secret/x)",
         "find /usr -execdir touch ../srv/secret/x ';'",
+        "cd /srv/other; cp f -t../secret/x",
+        "cd /srv/other; tar -xfx -C../secret/x",
+        "cd /srv/other; sed -n w../secret/f x",
+        "cd /srv/other; sed 's/a/b/w../secret/f' x",
+        "cd /srv; cp f -tsecret/x",
     ],
 )
 def test_a_relative_word_is_found_below_them(cmd: str) -> None:

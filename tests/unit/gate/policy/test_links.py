@@ -9,8 +9,8 @@ from hypothesis import example, given, strategies as st
 
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.approvals import ApprovalNeed
-from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
-from ftl2_enterprise.gate.policy.types import Policy, PolicyRule, RuleDecision
+from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
+from ftl2_enterprise.gate.policy.types import AppliesTo, Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.verdicts import Ruling
 
 if TYPE_CHECKING:
@@ -212,3 +212,34 @@ def test_both_readings_of_a_path_that_leads_upwards_can_deny(written, places, pa
     allowing = [(ALLOW, "*", path), (DENY, "*", "*")]
     expected = Ruling.DENY if "ssh" in path else Ruling.ALLOW
     assert judge(one, allowing, resolved=resolved).ruling is expected
+
+
+@pytest.mark.parametrize(
+    ("module", "params"),
+    [
+        ("paths", {"paths": ["/link/f"]}),
+        ("paths", {"sha256": ["/link/f"]}),
+        ("uri", {"url": "http://h.example", "src": "/link/f"}),
+        ("slurp", {"src": "/link/f"}),
+    ],
+)
+def test_a_rule_about_paths_is_about_what_a_module_reads_that_only_reads(module: str, params: dict[str, Any]) -> None:
+    rule = PolicyRule(
+        number=1,
+        match={"param.path": "/secret/*"},
+        decision=RuleDecision.DENY,
+        reason="",
+        source="x",
+        applies_to=frozenset({AppliesTo.OBSERVATIONS}),
+    )
+    context = gate.GateContext(policies=(Policy(rules=(rule,)),))
+    effect = Effect(
+        kind=EffectKind.OBSERVATION,
+        origin=Origin.MODEL,
+        subject="loop:1",
+        module=module,
+        params=params,
+        fence=Fence.READING,
+    )
+    assert "/link/f" in gate.paths_to_resolve(effect, context)
+    assert gate.judge(gate.with_paths(effect, {"/link/f": ("/secret/f",)}), context).ruling is Ruling.DENY

@@ -206,6 +206,24 @@ async def test_a_host_that_refuses_is_a_failed_result_with_one_line(modules: Ftl
     assert "\n" not in bad.error
 
 
+async def test_a_host_to_which_no_connection_is_made_is_tried_once(
+    modules: Ftl2Modules, server: sshd.Sshd, tmp_path: Path
+) -> None:
+    accepted: list[asyncio.StreamWriter] = []
+
+    async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        modules.add_host(HostEntry(name="resetting", vars=server.host_vars(ansible_port=port)))
+        result = await run(modules, "command", host="resetting", cmd="true")
+    assert (result.success, result.lost) == (False, False)
+    # The loop tries again, with pauses of its own and without the other hosts waiting for it.
+    assert len(accepted) == 1
+
+
 async def test_a_wrong_key_is_a_failed_result(modules: Ftl2Modules, server: sshd.Sshd, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     known = server.host_vars(ansible_ssh_private_key_file=str(tmp_path / "other"))
