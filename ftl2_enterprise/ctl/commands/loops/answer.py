@@ -45,11 +45,12 @@ def run(session: CtlSession, given: GivenValues) -> int:
         return 0
     asker, prompt_id = session.asker, given.maybe_number("prompt")
     if asker is None or session.wants_json:
+        of = "PROMPT" if prompt_id is None else prompt_id
         raise invalid(
             "cannot ask for the answer: there is no terminal",
-            f"give prompt and answer: `{session.command('answer PROMPT ANSWER')}`"
-            if prompt_id is None
-            else f"give the answer: `{session.command(f'answer {prompt_id} ANSWER')}`, or - to pipe it",
+            # Arguments can be read by other users, and stay in the history of the shell.
+            f"give it as an argument: `{session.command(f'answer {of} ANSWER')}`; a secret only through a pipe: "
+            f"`{session.command(f'answer {of} -')}`",
         )
     if prompt_id is None:
         prompt_id = _oldest(session)
