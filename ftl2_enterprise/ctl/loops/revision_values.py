@@ -28,10 +28,12 @@ BASED_ON = Option(
     "based-on", "Refuse if another revision than number N is in force by now.", NUMBER, value="N", at_least=1
 )
 
+PREVIEW = Option("preview", "Show what would change, and change nothing.")
+
 
 def typed(command: Command, given: GivenValues, *, without: Sequence[str] = ()) -> str:
     """The arguments and options as they can be typed again."""
-    words = [given.text(argument.name) for argument in command.arguments if given.has(argument.name)]
+    words = [_word(given.values[argument.name]) for argument in command.arguments if given.has(argument.name)]
     for option in command.options:
         if not given.has(option.name) or option.name in without:
             continue
@@ -84,6 +86,14 @@ def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
         return
     session.print(revisions.difference_lines(revisions.change(session, before, now)))
     show_taken(session, before, now)
+
+
+def show_preview(session: CtlSession, found: revisions.Difference, *, words: str, based_on: int, label: str) -> int:
+    """Show what a command would change, and how to make the change; returns the exit status."""
+    command = session.command(f"{words} --based-on {based_on}")
+    preview = revisions.preview_of(found, based_on=based_on, command=command)
+    session.reply(preview, lambda: revisions.preview_lines(preview, label=label))
+    return 0
 
 
 def show_taken(session: CtlSession, before: Loop, now: Loop) -> None:

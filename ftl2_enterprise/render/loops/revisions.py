@@ -106,13 +106,13 @@ class Difference(msgspec.Struct, frozen=True):
         return not self.texts and not self.settings and not self.raised
 
 
-class UpdatePreview(msgspec.Struct, frozen=True):
-    """What an update would change."""
+class ChangePreview(msgspec.Struct, frozen=True):
+    """What an update or a rollback would change."""
 
     based_on: int
     """The revision that it was compared with."""
     command: str
-    """Makes the update, unless another revision is in force by then."""
+    """Makes the change, unless another revision is in force by then."""
     texts: list[FileChange]
     settings: list[SettingChange]
     raised: list[SettingChange] = []
@@ -137,6 +137,14 @@ def change(reader: ViewReader, before: Loop, now: Loop) -> Difference:
     old, new = (contents(reader, of, one.revision) for one in (before, now))
     found = difference(before.spec, now.spec, names, old, new)
     return msgspec.structs.replace(found, raised=raised(reader, before, now.spec))
+
+
+def restoration(reader: ViewReader, loop: Loop, after: LoopSpec, to: int) -> Difference:
+    """What a rollback to the revision would change for the loop."""
+    names = f"revision {loop.revision}", f"revision {to}"
+    old, new = (contents(reader, str(loop.id), n) for n in (loop.revision, to))
+    found = difference(loop.spec, after, names, old, new)
+    return msgspec.structs.replace(found, raised=raised(reader, loop, after))
 
 
 def raised(reader: ViewReader, loop: Loop, after: LoopSpec) -> list[SettingChange]:
@@ -229,13 +237,20 @@ def _value(value: Any) -> str:
     return "none" if value in (None, "", [], {}) else one_line(value_text(value))
 
 
-def preview_lines(found: UpdatePreview) -> list[Line]:
-    """What an update would change, and the command for it."""
+def preview_of(found: Difference, *, based_on: int, command: str) -> ChangePreview:
+    """The preview of a change; the command makes it."""
+    return ChangePreview(
+        based_on=based_on, command=command, texts=found.texts, settings=found.settings, raised=found.raised
+    )
+
+
+def preview_lines(found: ChangePreview, *, label: str) -> list[Line]:
+    """What would change, and the command for it with its label, such as "update it"."""
     shown = difference_lines(Difference(texts=found.texts, settings=found.settings, raised=found.raised))
     if not found.texts and not found.settings:
         return shown
     based = line((f"nothing was changed; based on revision {found.based_on}", Role.FAINT))
-    return [*shown, based, line(("update it: ", Role.FAINT), (found.command, Role.COMMAND))]
+    return [*shown, based, line((f"{label}: ", Role.FAINT), (found.command, Role.COMMAND))]
 
 
 def unchanged_line(loop: Loop) -> Line:

@@ -151,10 +151,11 @@ COMMAND = Command(
     details=(
         "The desired state, the inventory, the policy and the files that a manifest names are read here, as the user "
         "who submits them, and stored with the loop. The service reads rules, programs that print an inventory, and "
-        "files below /etc/ftl2-enterprise itself. Without --name, the loop is named after its file, and numbered "
-        "after loops of that name that have ended. If one has not ended, submit is refused, because two loops would "
-        "manage the same thing: update changes that loop, and --name makes another. On a terminal, submit shows the "
-        "difference and asks whether to update it. A dry run is always numbered."
+        "files below /etc/ftl2-enterprise itself. Without --name, the loop is named after its file, or after "
+        "`name` of a manifest from standard input, and numbered after loops of that name that have ended. If one "
+        "has not ended, submit is refused, because two loops would manage the same thing: update changes that "
+        "loop, and --name makes another. On a terminal, submit shows the difference and asks whether to update "
+        "it. A dry run is always numbered."
     ),
     examples=(
         Example("submit -f site.yaml", "a manifest"),
