@@ -169,7 +169,7 @@ FREEZES = [
     ),
 ]
 
-OF_POLICY = Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason="a mistake", by="ftl2-enterprise", since=0)
+OF_POLICY = Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason="a mistake", by="ftl2-enterprise", since=ago(90))
 
 
 def listed(*lines: Any, **fields: Any) -> dict[Any, Any]:
