@@ -97,7 +97,11 @@ def difference_of(session: CtlSession, loop: Loop, request: UpdateLoop) -> revis
     sent = {file.path: file.content for file in request.files}
     old = revisions.contents(session, request.loop, loop.revision)
     found = revisions.difference(loop.spec, after, (f"revision {loop.revision}", "new"), old, sent.__getitem__)
-    return msgspec.structs.replace(found, raised=revisions.raised(session, loop, after))
+    return msgspec.structs.replace(
+        found,
+        raised=revisions.raised(session, loop, after),
+        notes=revisions.without_effect(loop.spec, request.spec, after),
+    )
 
 
 def has_desired_state(given: GivenValues) -> bool:

@@ -36,7 +36,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
         words = typed(COMMAND, given, without=("preview", "based-on"))
         return show_preview(session, found, words=f"update {words}", based_on=loop.revision, label="update it")
     now = session.call(request)
-    show_change(session, loop, now)
+    show_change(session, loop, now, request.spec)
     return 0
 
 
