@@ -151,6 +151,10 @@ def test_an_update_can_name_the_revision_that_it_is_based_on(service, ctl):
         (["--reason", "x" * 2001], "cannot take 2001 characters for --reason"),
         (["-f", "/nowhere.yaml"], "cannot read /nowhere.yaml: there is no such file"),
         (["--mode", "single", "--interval", "5"], "cannot use --interval: the loop runs once"),
+        (
+            ["--mode", "single", "--max-iterations", "1", "--max-ask-delay", "2"],
+            "cannot use --max-ask-delay: the loop has one iteration, so none is left after an answer",
+        ),
         (["--label", "a=b", "--unset", "label"], "cannot give --label together with --unset label"),
         (["--unset", "name"], "name"),
     ],
