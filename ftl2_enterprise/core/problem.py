@@ -21,7 +21,7 @@ EXIT_STATUS: dict[Code, int] = {
     Code.INVALID: 2,
     Code.NOT_FOUND: 2,
     Code.CONFLICT: 75,
-    Code.DENIED: 4,
+    Code.DENIED: 77,
     Code.UNAVAILABLE: 69,
     Code.INTERNAL: 70,
 }

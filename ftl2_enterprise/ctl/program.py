@@ -21,3 +21,6 @@ LEAVE = -1
 SERVICE = HelpGroup("Service", 80)
 SHELL = HelpGroup("This program", 90)
 """Each capability declares its own groups; these are shown last."""
+NOT_CONFIRMED = 1
+"""Exit status of a command whose question was answered with no."""
+REFUSED_STATUS = f"{NOT_CONFIRMED}: the question was answered with no; nothing was changed"

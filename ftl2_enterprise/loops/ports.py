@@ -236,6 +236,8 @@ class Situation:
     dry_run: bool
     unjudged_rules: Sequence[tuple[str, str]] = ()
     """Name and error of each rule whose condition could not be evaluated."""
+    disabled_rules: Sequence[str] = ()
+    """Names of the rules that a person has disabled."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import moment, seconds_between
-from ftl2_enterprise.core.freeze import FreezeScope
+from ftl2_enterprise.core.freeze import NOT_THAWED, UNUSABLE_POLICY, FreezeScope
 from ftl2_enterprise.render.text import Line, Role, ago, duration, line, one_line, person, symbol
 
 if TYPE_CHECKING:
@@ -32,6 +32,23 @@ def covered(record: FreezeRecord) -> str:
 def freeze_lines(records: Iterable[FreezeRecord], now: Instant) -> list[Line]:
     """One line for each freeze: what it covers, who ordered it, since when, until when, and why."""
     return [_line(record, now) for record in records]
+
+
+def remaining_lines(records: Iterable[FreezeRecord], now: Instant) -> list[Line]:
+    """The freezes that a thaw leaves in force, with what ends them; nothing without any."""
+    listed = list(records)
+    if not listed:
+        return []
+    ids = [record.freeze.id for record in listed if record.freeze.id not in NOT_THAWED]
+    hint = [line((f"`thaw ID` ends one of them, such as `thaw {ids[0]}`", Role.FAINT))] if ids else []
+    policy = "unusable-policy ends when the site policy is repaired; `health` reports why"
+    is_policy = any(record.freeze.id == UNUSABLE_POLICY for record in listed)
+    return [
+        line("still in force:"),
+        *freeze_lines(listed, now),
+        *hint,
+        *([line((policy, Role.FAINT))] if is_policy else []),
+    ]
 
 
 def _line(record: FreezeRecord, now: Instant) -> Line:

@@ -137,16 +137,14 @@ class FreezeFiles:
         )
 
 
-def select(found: Sequence[Freeze], freeze_id: str | None, scope: FreezeScope, of: str) -> list[Freeze]:
+def select(
+    found: Sequence[Freeze], freeze_id: str | None, scope: FreezeScope, of: str, *, is_policy_usable: bool = True
+) -> list[Freeze]:
     """The freezes with that id, or that cover exactly that. Raises Problem when there is none."""
     if any(one.id == UNREADABLE for one in found):
         raise invalid(
             "cannot thaw: the files of the freezes cannot be read",
             "`ftl2ctl health` and `ftl2-enterprise freezes` report why",
-        )
-    if freeze_id == UNUSABLE_POLICY:
-        raise invalid(
-            "cannot thaw: the site policy cannot be used", "`ftl2ctl health` reports why; repair it, and reload"
         )
     if freeze_id is not None:
         chosen = [one for one in found if freeze_id and one.id.startswith(freeze_id)]
@@ -154,14 +152,17 @@ def select(found: Sequence[Freeze], freeze_id: str | None, scope: FreezeScope, o
             raise invalid(f"cannot thaw {freeze_id!r}: {len(chosen)} freezes have ids that begin so")
     else:
         chosen = [one for one in found if one.scope is scope and one.of.casefold() == of.casefold()]
-    if not chosen:
-        what = freeze_id if freeze_id is not None else of or "everything"
-        ids = ", ".join(one.id for one in found)
-        raise not_found(
-            f"cannot thaw {what!r}: there is no such freeze",
-            f"in force are {ids}" if ids else "nothing is frozen",
+    if chosen:
+        return chosen
+    others = ", ".join(f"{one.of or 'everything'} ({one.id})" for one in found)
+    named = f"in force are {others}: `thaw ID` ends one of them" if others else ""
+    if freeze_id == UNUSABLE_POLICY or (freeze_id is None and scope is FreezeScope.ALL and not is_policy_usable):
+        raise invalid(
+            "cannot thaw: the site policy cannot be used, and this freeze ends when it is repaired",
+            "; ".join(filter(None, ["`ftl2ctl health` reports why; repair it, and reload", named])),
         )
-    return chosen
+    what = freeze_id if freeze_id is not None else of or "everything"
+    raise not_found(f"cannot thaw {what!r}: there is no such freeze", named or "nothing is frozen")
 
 
 def _read[T](directory: int, name: str, decode: Callable[[bytes], T]) -> T | None:

@@ -124,7 +124,19 @@ def test_freezes_are_chosen_by_the_beginning_of_an_id_or_by_what_they_cover() ->
     assert select(found, None, FreezeScope.TARGET, "WEB1") == [host]
     with pytest.raises(Problem, match="2 freezes have ids that begin so"):
         select(found, "ab", FreezeScope.ALL, "")
-    with pytest.raises(Problem, match="there is no such freeze; in force are ab1, ab2, cd3"):
+    with pytest.raises(
+        Problem, match=r"no such freeze; in force are everything \(ab1\), web1 \(ab2\), everything \(cd3\): `thaw ID`"
+    ):
         select(found, None, FreezeScope.SUBJECT, "loop:1")
     with pytest.raises(Problem, match="nothing is frozen"):
         select([], "ab", FreezeScope.ALL, "")
+
+
+def test_a_freeze_by_an_unusable_policy_is_not_denied_when_everything_is_to_be_thawed() -> None:
+    host = freeze("ab2", scope=FreezeScope.TARGET, of="web1")
+    with pytest.raises(Problem, match="cannot thaw: the site policy cannot be used, and this freeze ends when") as no:
+        select([host], None, FreezeScope.ALL, "", is_policy_usable=False)
+    assert "web1 (ab2)" in str(no.value)
+    assert select([host], None, FreezeScope.TARGET, "web1", is_policy_usable=False) == [host]
+    every = freeze("ab1")
+    assert select([every], None, FreezeScope.ALL, "", is_policy_usable=False) == [every]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.sentences import listed
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 
 if TYPE_CHECKING:
@@ -33,5 +34,6 @@ class RulesDecider:
             # Without evaluating every rule, the state is unknown.
             return Decision(reasoning="; ".join(reasons), unmet=held)
         if not situation.rules:
-            return Decision(reasoning="No rule applies to this loop, so nothing was checked.")
+            disabled = f"; disabled: {listed(situation.disabled_rules)}" if situation.disabled_rules else ""
+            return Decision(reasoning=f"No rule applies to this loop, so nothing was checked{disabled}.")
         return Decision(reasoning="No rule's condition holds.", converged=True)

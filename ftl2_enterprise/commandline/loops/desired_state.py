@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.protocol.loops.nouns import Mode
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 
 MODES = (Mode.SINGLE, Mode.CONTINUOUS)
 """Modes that can be requested."""
@@ -63,3 +67,12 @@ def check_interval(mode: Mode, interval: float | None) -> None:
     """Raises Problem(invalid) for an interval that would have no effect."""
     if interval is not None and mode is not Mode.CONTINUOUS:
         raise invalid("cannot use --interval: the loop runs once", "add --mode continuous")
+
+
+def check_ask_delay(spec: LoopSpec) -> None:
+    """Raises Problem(invalid) for a loop that would have no iteration after the answer, so that it never asks."""
+    if spec.max_ask_delay and spec.max_iterations == 1 and spec.mode is not Mode.CONTINUOUS:
+        raise invalid(
+            "cannot use --max-ask-delay: the loop has one iteration, so none is left after an answer",
+            "give --max-iterations 2 or more",
+        )

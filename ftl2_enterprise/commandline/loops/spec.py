@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.commandline.loops.desired_state import check_interval
+from ftl2_enterprise.commandline.loops.desired_state import check_ask_delay, check_interval
 from ftl2_enterprise.commandline.loops.options import absolute
 from ftl2_enterprise.protocol.loops.labels import parse_labels
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopSpec, Mode
@@ -29,7 +29,7 @@ def spec_of(
     text, source = desired
     mode = Mode(given.maybe("mode") or Mode.SINGLE)
     check_interval(mode, given.maybe_float("interval"))
-    return LoopSpec(
+    spec = LoopSpec(
         # Without a name the service derives one that is free.
         name=given.maybe("name") or "",
         desired_state=text,
@@ -50,6 +50,8 @@ def spec_of(
         max_tokens=given.maybe_number("max-tokens"),
         **_limits(given, settings),
     )
+    check_ask_delay(spec)
+    return spec
 
 
 def _limits(given: GivenValues, settings: Callable[[], Sequence[SettingLine]]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftl2_enterprise.commandline.declaration import NUMBER, TEXT, Option
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.ctl.loops import held
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.declaration import Command
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.ctl.session import CtlSession
-    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 
 LONGEST_REASON = 2000
 HIGHEST = 2**63 - 1
@@ -28,10 +30,12 @@ BASED_ON = Option(
     "based-on", "Refuse if another revision than number N is in force by now.", NUMBER, value="N", at_least=1
 )
 
+PREVIEW = Option("preview", "Show what would change, and change nothing.")
+
 
 def typed(command: Command, given: GivenValues, *, without: Sequence[str] = ()) -> str:
     """The arguments and options as they can be typed again."""
-    words = [given.text(argument.name) for argument in command.arguments if given.has(argument.name)]
+    words = [_word(given.values[argument.name]) for argument in command.arguments if given.has(argument.name)]
     for option in command.options:
         if not given.has(option.name) or option.name in without:
             continue
@@ -74,16 +78,29 @@ def number_of(given: GivenValues, name: str, default: int) -> int:
     return number
 
 
-def show_change(session: CtlSession, before: Loop, now: Loop) -> None:
-    """Show what the new revision changed, and when the loop takes it up; or that the loop has no new one."""
+def show_change(session: CtlSession, before: Loop, now: Loop, requested: LoopSpec | None = None) -> None:
+    """Show what the new revision changed, and when the loop takes it up; or that the loop has no new one.
+
+    With `requested`, also what of it has no effect.
+    """
     if session.wants_json:
         session.document(now)
         return
+    notes = [] if requested is None else revisions.without_effect(before.spec, requested, now.spec)
     if now.revision == before.revision:
-        session.print(revisions.unchanged_line(now))
+        session.print([revisions.unchanged_line(now), *revisions.note_lines(notes)])
         return
-    session.print(revisions.difference_lines(revisions.change(session, before, now)))
+    found = msgspec.structs.replace(revisions.change(session, before, now), notes=notes)
+    session.print(revisions.difference_lines(found))
     show_taken(session, before, now)
+
+
+def show_preview(session: CtlSession, found: revisions.Difference, *, words: str, based_on: int, label: str) -> int:
+    """Show what a command would change, and how to make the change; returns the exit status."""
+    command = session.command(f"{words} --based-on {based_on}")
+    preview = revisions.preview_of(found, based_on=based_on, command=command)
+    session.reply(preview, lambda: revisions.preview_lines(preview, label=label))
+    return 0
 
 
 def show_taken(session: CtlSession, before: Loop, now: Loop) -> None:

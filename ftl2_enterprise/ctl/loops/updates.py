@@ -8,7 +8,7 @@ import msgspec
 
 from ftl2_enterprise.commandline.declaration import TEXT, Option
 from ftl2_enterprise.commandline.loops import sent_files
-from ftl2_enterprise.commandline.loops.desired_state import check_interval, read_desired_state
+from ftl2_enterprise.commandline.loops.desired_state import check_ask_delay, check_interval, read_desired_state
 from ftl2_enterprise.commandline.loops.options import absolute
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.ctl.loops.revision_values import reason_of
@@ -97,7 +97,11 @@ def difference_of(session: CtlSession, loop: Loop, request: UpdateLoop) -> revis
     sent = {file.path: file.content for file in request.files}
     old = revisions.contents(session, request.loop, loop.revision)
     found = revisions.difference(loop.spec, after, (f"revision {loop.revision}", "new"), old, sent.__getitem__)
-    return msgspec.structs.replace(found, raised=revisions.raised(session, loop, after))
+    return msgspec.structs.replace(
+        found,
+        raised=revisions.raised(session, loop, after),
+        notes=revisions.without_effect(loop.spec, request.spec, after),
+    )
 
 
 def has_desired_state(given: GivenValues) -> bool:
@@ -131,4 +135,7 @@ def changed_spec(given: GivenValues, loop: Loop, desired: tuple[str, str | None]
     if given.has("secret"):
         changes["secrets"] = given.many("secret")
     check_interval(changes.get("mode", loop.mode), given.maybe_float("interval"))
-    return msgspec.structs.replace(loop.spec, **changes)
+    spec = msgspec.structs.replace(loop.spec, **changes)
+    if changes.keys() & {"mode", "max_iterations", "max_ask_delay"}:
+        check_ask_delay(spec)
+    return spec

@@ -207,6 +207,7 @@ def situation(
             rules=[(rule.name, rule.description) for rule in rules.rules],
             matched_rules=[rule.name for rule in judged.matches],
             unjudged_rules=judged.unjudged,
+            disabled_rules=rules.disabled,
             unknown=action_rows.get_unknown_actions(tx, loop.id, since_iteration_n=iteration.n - engine.limits.past),
             must_ask=0 < ask_delay(engine.spec) <= loop.failed_iterations,
             dry_run=engine.spec.dry_run,

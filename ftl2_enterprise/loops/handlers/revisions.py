@@ -25,6 +25,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     GetRevision,
     GetRevisionFile,
     ListRevisions,
+    PreviewRollback,
     PreviewUpdate,
     RollbackLoop,
     UpdateLoop,
@@ -81,7 +82,7 @@ def rollback_loop(tx: Tx, request: RollbackLoop) -> Loop:
     """Put the content of an earlier revision in force, as `update_loop`. Raises Problem as it does, or not_found."""
     found = restorable(tx, request)
     loop = loop_rows.get_loop(tx, request.loop)
-    spec = msgspec.structs.replace(found.spec, name=loop.name)
+    spec = _restored(loop, found)
     if not changed_settings(loop.spec, spec) and not changed_files(loop.spec, spec):
         return loop
     loop, revision_id = revision_units.put_in_force(tx, loop, spec, reason=request.reason, restores=request.to)
@@ -89,7 +90,18 @@ def rollback_loop(tx: Tx, request: RollbackLoop) -> Loop:
     return loop
 
 
-def restorable(tx: Tx, request: RollbackLoop) -> Revision:
+def preview_rollback(tx: Tx, request: PreviewRollback, children: Table, spec: LoopSpec) -> LoopSpec:
+    """The specification that the rollback would put in force. Raises Problem as `rollback_loop` does."""
+    del children, spec
+    found = restorable(tx, request)
+    return _restored(loop_rows.get_loop(tx, request.loop), found)
+
+
+def _restored(loop: Loop, revision: Revision) -> LoopSpec:
+    return msgspec.structs.replace(revision.spec, name=loop.name)
+
+
+def restorable(tx: Tx, request: RollbackLoop | PreviewRollback) -> Revision:
     """The earlier revision, if it can be put in force now. Raises Problem: conflict or not_found."""
     loop = _changeable(tx, request.loop, request.based_on, "roll back")
     return _revision(tx, loop, request.to)

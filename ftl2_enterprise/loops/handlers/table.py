@@ -29,6 +29,7 @@ READS: dict[Verb, Read] = {
     verbs.ListLoops: query_handlers.list_loops,
     verbs.ShowLoop: query_handlers.show_loop,
     verbs.PreviewUpdate: revision_handlers.preview_update,
+    verbs.PreviewRollback: revision_handlers.preview_rollback,
     verbs.ListRevisions: revision_handlers.list_revisions,
     verbs.GetRevision: revision_handlers.get_revision,
     verbs.GetRevisionFile: revision_handlers.get_revision_file,

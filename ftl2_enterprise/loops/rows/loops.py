@@ -75,7 +75,8 @@ _BEFORE_ITERATION = Prepared(
 )
 _INVENTORIES = Prepared(
     select(func.max(loops.c.id))
-    .where(loops.c.ended_at.is_(None))
+    # One that failed can be run again, and is held then.
+    .where(loops.c.ended_at.is_(None) | (loops.c.state == LoopState.FAILED))
     # Of two that were sent under the same path, each may be another one.
     .group_by(func.json_extract(loops.c.spec, "$.inventory"), func.json_extract(loops.c.spec, "$.files"))
     .limit(bindparam("most"))
@@ -400,5 +401,5 @@ def revoke_claim(tx: Tx, loop: Loop) -> None:
 
 
 def with_inventories(tx: Tx, *, limit: int) -> list[Loop]:
-    """One loop that has not ended for each inventory, and one for all that have none."""
+    """One loop that has not ended, or can be retried, for each inventory, and one for all that have none."""
     return [get_loop(tx, row[0]) for row in _INVENTORIES.rows(tx, {"most": limit})]

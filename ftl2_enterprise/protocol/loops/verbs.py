@@ -308,6 +308,19 @@ class PreviewUpdate(Request[LoopSpec], frozen=True, tag="loop.preview-update"):
         check_files(self.files)
 
 
+class PreviewRollback(Request[LoopSpec], frozen=True, tag="loop.preview-rollback"):
+    """The specification that `RollbackLoop` with the same fields would put in force.
+
+    It is refused as the rollback would be, except that it may change nothing.
+    """
+
+    access: ClassVar[Access] = Access.OPERATE
+
+    loop: Reference
+    to: RowId
+    based_on: RowId
+
+
 class ListRevisions(Request[RevisionPage], frozen=True, tag="loop.revisions"):
     """The revisions of a loop's desired state, newest first."""
 
@@ -457,6 +470,7 @@ VERBS = (
     UpdateLoop,
     RollbackLoop,
     PreviewUpdate,
+    PreviewRollback,
     ListRevisions,
     GetRevision,
     GetRevisionFile,

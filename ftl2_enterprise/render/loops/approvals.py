@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.core.sentences import listed, without_repeats
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT, ApprovalState
-from ftl2_enterprise.protocol.loops.nouns import Mode
+from ftl2_enterprise.protocol.loops.nouns import Desired, Mode
 from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.text import (
     Line,
@@ -255,11 +255,18 @@ def decision_offers(reader: ViewReader, prompt_id: int, *, indent: int = DEEPER)
     return [offer(reader, word, f"{word} {prompt_id}", indent=indent) for word in (APPROVE, REJECT)]
 
 
-def decided(prompt: Prompt, approval: ApprovalDetail | None) -> Line:
-    """The reply to a person who approved actions."""
+def decided(prompt: Prompt, approval: ApprovalDetail | None, *, when: str = "") -> Line:
+    """The reply to a person who approved actions; `when` is what has to happen before the loop continues."""
     if approval is not None and approval.missing is not None:
         return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {approval.missing}")
-    return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {THEN_EXECUTED}")
+    return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {f'{when}, ' if when else ''}{THEN_EXECUTED}")
+
+
+def awaited(reader: ViewReader, loop: Loop, *, is_frozen: bool) -> str:
+    """What has to happen before the loop can execute what was approved; empty if it continues at once."""
+    if loop.desired in {Desired.PAUSE, Desired.STOP}:
+        return f"after `{reader.command(f'resume {quoted(loop.name)}')}`"
+    return "as far as the freeze permits" if is_frozen else ""
 
 
 def rejected(reader: ViewReader, prompt: Prompt, loop: Loop) -> Line:

@@ -35,6 +35,8 @@ from ftl2_enterprise.render.text import (
 from ftl2_enterprise.render.view import ViewContent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
     from ftl2_enterprise.protocol.loops.replies import LoopDetail, RevisionLine
@@ -95,14 +97,16 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     return shown
 
 
-def holding(reader: ViewReader, loop: Loop) -> list[FreezeRecord]:
-    """The freezes that hold the loop, or parts of what it does."""
+def holding(reader: ViewReader, loop: Loop, *, hosts: Iterable[str] = ()) -> list[FreezeRecord]:
+    """The freezes that hold the loop, or parts of what it does, or calls on these hosts."""
+    names = {host.casefold() for host in hosts}
     return [
         one
         for one in reader.call(ListFreezes())
         if one.freeze.id == loop.frozen_by
         or one.freeze.scope is FreezeScope.ALL
         or (one.freeze.scope is FreezeScope.SUBJECT and one.freeze.of == loop_subject(loop.id))
+        or (one.freeze.scope is FreezeScope.TARGET and one.freeze.of.casefold() in names)
     ]
 
 

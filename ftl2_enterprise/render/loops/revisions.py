@@ -19,7 +19,7 @@ from ftl2_enterprise.render.text import Line, Role, ago, line, one_line, person,
 from ftl2_enterprise.render.view import ViewContent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
     from ftl2_enterprise.protocol.loops.replies import Queued, RevisionLine, RevisionPage
@@ -99,6 +99,8 @@ class Difference(msgspec.Struct, frozen=True):
     settings: list[SettingChange]
     raised: list[SettingChange] = []
     """Limits that were raised since, without another revision: from that of the revision to that in force."""
+    notes: list[str] = []
+    """What was requested and has no effect, with the reason."""
 
     @property
     def is_empty(self) -> bool:
@@ -106,17 +108,19 @@ class Difference(msgspec.Struct, frozen=True):
         return not self.texts and not self.settings and not self.raised
 
 
-class UpdatePreview(msgspec.Struct, frozen=True):
-    """What an update would change."""
+class ChangePreview(msgspec.Struct, frozen=True):
+    """What an update or a rollback would change."""
 
     based_on: int
     """The revision that it was compared with."""
     command: str
-    """Makes the update, unless another revision is in force by then."""
+    """Makes the change, unless another revision is in force by then."""
     texts: list[FileChange]
     settings: list[SettingChange]
     raised: list[SettingChange] = []
     """Limits that were raised since that revision, and stay."""
+    notes: list[str] = []
+    """What was requested and has no effect, with the reason."""
 
 
 def between(reader: ViewReader, loop: Loop, before: int, after: int) -> Difference:
@@ -137,6 +141,14 @@ def change(reader: ViewReader, before: Loop, now: Loop) -> Difference:
     old, new = (contents(reader, of, one.revision) for one in (before, now))
     found = difference(before.spec, now.spec, names, old, new)
     return msgspec.structs.replace(found, raised=raised(reader, before, now.spec))
+
+
+def restoration(reader: ViewReader, loop: Loop, after: LoopSpec, to: int) -> Difference:
+    """What a rollback to the revision would change for the loop."""
+    names = f"revision {loop.revision}", f"revision {to}"
+    old, new = (contents(reader, str(loop.id), n) for n in (loop.revision, to))
+    found = difference(loop.spec, after, names, old, new)
+    return msgspec.structs.replace(found, raised=raised(reader, loop, after))
 
 
 def raised(reader: ViewReader, loop: Loop, after: LoopSpec) -> list[SettingChange]:
@@ -204,7 +216,7 @@ def _split(text: str) -> list[str]:
 def difference_lines(found: Difference) -> list[Line]:
     """The difference, as people are shown it."""
     if found.is_empty:
-        return [line("no difference")]
+        return [line("no difference"), *note_lines(found.notes)]
     shown: list[Line] = []
     for one in found.texts:
         what = file_name(one.path) or "the text"
@@ -212,7 +224,23 @@ def difference_lines(found: Difference) -> list[Line]:
             diff_lines(visible(one.diff), indent=0) if one.diff else [line(one_line(what), " differs: too large")]
         )
     shown += [_setting_line(one) for one in found.settings]
-    return [*shown, *(_setting_line(one, " (raised since that revision)") for one in found.raised)]
+    shown += [_setting_line(one, " (raised since that revision)") for one in found.raised]
+    return [*shown, *note_lines(found.notes)]
+
+
+def without_effect(before: LoopSpec, requested: LoopSpec, after: LoopSpec) -> list[str]:
+    """What was requested and has no effect, with the reason."""
+    if requested.remediation in {before.remediation, after.remediation}:
+        return []
+    return [
+        f"remediation is {after.remediation} and not {requested.remediation}, because the stricter one of the option "
+        "and of the manifest applies"
+    ]
+
+
+def note_lines(notes: Iterable[str]) -> list[Line]:
+    """What was requested and has no effect."""
+    return [line((note, Role.WARNING)) for note in notes]
 
 
 def _setting_line(one: SettingChange, note: str = "") -> Line:
@@ -229,13 +257,27 @@ def _value(value: Any) -> str:
     return "none" if value in (None, "", [], {}) else one_line(value_text(value))
 
 
-def preview_lines(found: UpdatePreview) -> list[Line]:
-    """What an update would change, and the command for it."""
-    shown = difference_lines(Difference(texts=found.texts, settings=found.settings, raised=found.raised))
+def preview_of(found: Difference, *, based_on: int, command: str) -> ChangePreview:
+    """The preview of a change; the command makes it."""
+    return ChangePreview(
+        based_on=based_on,
+        command=command,
+        texts=found.texts,
+        settings=found.settings,
+        raised=found.raised,
+        notes=found.notes,
+    )
+
+
+def preview_lines(found: ChangePreview, *, label: str) -> list[Line]:
+    """What would change, and the command for it with its label, such as "update it"."""
+    shown = difference_lines(
+        Difference(texts=found.texts, settings=found.settings, raised=found.raised, notes=found.notes)
+    )
     if not found.texts and not found.settings:
         return shown
     based = line((f"nothing was changed; based on revision {found.based_on}", Role.FAINT))
-    return [*shown, based, line(("update it: ", Role.FAINT), (found.command, Role.COMMAND))]
+    return [*shown, based, line((f"{label}: ", Role.FAINT), (found.command, Role.COMMAND))]
 
 
 def unchanged_line(loop: Loop) -> Line:

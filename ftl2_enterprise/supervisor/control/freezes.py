@@ -163,7 +163,13 @@ class Freezes:
 
     def selected(self, request: ThawEffects) -> list[Freeze]:
         """The freezes in force that the request ends. Raises Problem when there is none."""
-        return select(self.files.in_force(), request.id, request.scope, self._selection(request))
+        return select(
+            self.files.in_force(),
+            request.id,
+            request.scope,
+            self._selection(request),
+            is_policy_usable=not self._unusable(),
+        )
 
     def _selection(self, request: ThawEffects) -> str:
         return "" if request.id is not None else self._of(request.scope, request.of)

@@ -18,6 +18,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     FindHostKeys,
     FindTarget,
     ListRules,
+    PreviewRollback,
     PreviewUpdate,
     RollbackLoop,
     ShowPolicy,
@@ -106,8 +107,13 @@ def gathers(read: ReadFiles) -> dict[Verb, Gather]:
         )
         return (await read(readings.UPDATE, update)).spec
 
+    async def rollback_previewed(request: PreviewRollback) -> LoopSpec:
+        rollback = RollbackLoop(loop=request.loop, to=request.to, based_on=request.based_on)
+        return (await read(readings.ROLLBACK, rollback)).spec
+
     return {
         PreviewUpdate: previewed,
+        PreviewRollback: rollback_previewed,
         ListRules: listed,
         ShowRule: shown,
         EnableRule: enabled,

@@ -28,7 +28,7 @@ ALIKE = 0.6
 
 
 def every_name(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
-    """All names of the hosts of a loop, or of all loops that have not ended. Raises Problem.
+    """All names of the hosts of a loop, or of all loops that may run. Raises Problem.
 
     None if they are not known: an inventory is a program, or there is none.
     """
@@ -57,7 +57,7 @@ def _may_be_program(inventory: Path) -> bool:
 
 
 def match(tx: Tx, name: str) -> TargetMatch:
-    """Whether loops that have not ended know the name, in any spelling that a freeze covers."""
+    """Whether loops that may run, also after `retry`, know the name, in any spelling that a freeze covers."""
     try:
         names = every_name(tx, None) if loop_rows.with_inventories(tx, limit=1) else frozenset[str]()
     except Problem:

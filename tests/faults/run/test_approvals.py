@@ -10,20 +10,9 @@ import pytest
 
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
+from tests.support.loops.manifests import APPROVED
 from tests.support.processes.command import Command
 
-MANIFEST = """
-version: 1
-name: approved
-remediation: ask
-steps:
-  - name: one
-    check: {{path: {base}/one}}
-    action: {{module: shell, params: {{cmd: "echo one >> {base}/effects && touch {base}/one"}}}}
-  - name: two
-    check: {{path: {base}/two}}
-    action: {{module: shell, params: {{cmd: "echo two >> {base}/effects && touch {base}/two"}}}}
-"""
 POINTS = [
     f"{point}#{number}"
     for point, numbers in {
@@ -49,7 +38,7 @@ def rows(command: Command, query: str):
 
 @pytest.mark.parametrize("fault", POINTS)
 def test_an_approval_survives_a_kill_and_is_used_once(tmp_path, fault):
-    (tmp_path / "manifest.yaml").write_text(MANIFEST.format(base=tmp_path))
+    (tmp_path / "manifest.yaml").write_text(APPROVED.format(base=tmp_path))
     command = Command(tmp_path)
     died = command.run("run", "manifest.yaml", "--name", "approved", fault=f"{fault}=kill", typed="approve\n")
     assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr

@@ -33,6 +33,19 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.decision import Decision
 
 NOT_CALLED: Any = None
+APPROVED = """
+version: 1
+name: approved
+remediation: ask
+steps:
+  - name: one
+    check: {{path: {base}/one}}
+    action: {{module: shell, params: {{cmd: "echo one >> {base}/effects && touch {base}/one"}}}}
+  - name: two
+    check: {{path: {base}/two}}
+    action: {{module: shell, params: {{cmd: "echo two >> {base}/effects && touch {base}/two"}}}}
+"""
+"""Two steps that people approve; each leaves a line in `effects` of the directory `base` when it is executed."""
 
 
 def manifest(text: str, directory: Path = Path("/nowhere"), **variables: Any) -> ManifestPlan:

@@ -16,7 +16,7 @@ from ftl2_enterprise.cli.loops.progress import Progress, progress
 from ftl2_enterprise.cli.loops.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.commandline.declaration import TEXT, Command, Example, Option
 from ftl2_enterprise.commandline.loops import options
-from ftl2_enterprise.commandline.loops.desired_state import check_interval, read_desired_state
+from ftl2_enterprise.commandline.loops.desired_state import check_ask_delay, check_interval, read_desired_state
 from ftl2_enterprise.core import interrupt
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.loops.settings import LoopSettings
@@ -196,6 +196,7 @@ def _prepared(given: GivenValues, settings: Settings) -> LoopSpec:
         prompt_timeout=limits.prompt_timeout,
         remediation=LoopRemediation(given.maybe("remediation") or limits.remediation),
     )
+    check_ask_delay(spec)
     return build.prepare(spec, settings)
 
 

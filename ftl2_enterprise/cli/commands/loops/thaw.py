@@ -21,7 +21,7 @@ def run(session: CliSession, given: GivenValues) -> int:
 
     from ftl2_enterprise.cli.loops import freezing  # noqa: PLC0415
     from ftl2_enterprise.core.freeze import FreezeScope, Thaw  # noqa: PLC0415
-    from ftl2_enterprise.render.freezes import freeze_lines  # noqa: PLC0415
+    from ftl2_enterprise.render.freezes import freeze_lines, remaining_lines  # noqa: PLC0415
     from ftl2_enterprise.render.json_output import document  # noqa: PLC0415
     from ftl2_enterprise.store.freeze_files import select  # noqa: PLC0415
 
@@ -40,7 +40,8 @@ def run(session: CliSession, given: GivenValues) -> int:
     if given.has("json"):
         session.document([document(one) for one in ended])
     else:
-        session.out.print(freeze_lines(ended, now))
+        staying = freezing.records(session, [one for one in files.in_force() if not one.is_over(now)])
+        session.out.print([*freeze_lines(ended, now), *remaining_lines(staying, now)])
     return 0
 
 

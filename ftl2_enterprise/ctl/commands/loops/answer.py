@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Argument, Command, Example, Option
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.ctl.loops import held
 from ftl2_enterprise.ctl.loops.arguments import ANSWER, PROMPT_ID, PROMPTS
 from ftl2_enterprise.protocol.loops.approvals import REJECT
 from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, RejectPrompt, ShowLoop, ShowPrompt
-from ftl2_enterprise.render.loops.approvals import decided, rejected
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
+from ftl2_enterprise.render.loops.approvals import rejected
 from ftl2_enterprise.render.loops.prompt_endings import answered
 from ftl2_enterprise.render.loops.prompts import detail_lines
 from ftl2_enterprise.render.text import Role, line
@@ -45,11 +47,12 @@ def run(session: CtlSession, given: GivenValues) -> int:
         return 0
     asker, prompt_id = session.asker, given.maybe_number("prompt")
     if asker is None or session.wants_json:
+        of = "PROMPT" if prompt_id is None else prompt_id
         raise invalid(
             "cannot ask for the answer: there is no terminal",
-            f"give prompt and answer: `{session.command('answer PROMPT ANSWER')}`"
-            if prompt_id is None
-            else f"give the answer: `{session.command(f'answer {prompt_id} ANSWER')}`, or - to pipe it",
+            # Arguments can be read by other users, and stay in the history of the shell.
+            f"give it as an argument: `{session.command(f'answer {of} ANSWER')}`; a secret only through a pipe: "
+            f"`{session.command(f'answer {of} -')}`",
         )
     if prompt_id is None:
         prompt_id = _oldest(session)
@@ -59,13 +62,13 @@ def run(session: CtlSession, given: GivenValues) -> int:
     return _ask(session, asker, prompt_id, follows=given.has("wait"))
 
 
-def _confirm(session: CtlSession, prompt: Prompt) -> Line:
+def _confirm(session: CtlSession, prompt: Prompt) -> Line | list[Line]:
     """The reply: of an approval the same as that of `approve` and `reject`."""
     if prompt.kind is not PromptKind.APPROVAL:
         return answered(prompt.answer or "", prompt.answered_by)
     if prompt.answer == REJECT:
         return rejected(session, prompt, session.call(ShowLoop(loop=str(prompt.loop_id))).loop)
-    return decided(prompt, session.call(ShowPrompt(prompt=prompt.id)).approval)
+    return held.approved_lines(session, prompt, session.call(ShowPrompt(prompt=prompt.id)).approval)
 
 
 def _oldest(session: CtlSession) -> int | None:
@@ -107,7 +110,7 @@ COMMAND = Command(
     summary="Answer a prompt; without a number, the oldest open one.",
     group=PROMPTS,
     run=run,
-    verbs=(AnswerPrompt, ListPrompts, RejectPrompt, ShowLoop, ShowPrompt),
+    verbs=(AnswerPrompt, ListPrompts, RejectPrompt, ShowLoop, ShowPrompt, ListFreezes),
     arguments=(
         Argument("prompt", PROMPT_ID, "Number of the prompt.", optional=True),
         Argument(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import TEXT, Command, Example, Option
+from ftl2_enterprise.ctl.loops import held
 from ftl2_enterprise.ctl.loops.arguments import PROMPT, PROMPTS
-from ftl2_enterprise.protocol.loops.verbs import ApprovePrompt, ShowPrompt
-from ftl2_enterprise.render.loops.approvals import decided
+from ftl2_enterprise.protocol.loops.verbs import ApprovePrompt, ShowLoop, ShowPrompt
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -21,7 +22,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
     number = given.number("prompt", 0)
     prompt = session.call(ApprovePrompt(prompt=number, reason=given.maybe("reason") or ""))
     approval = session.call(ShowPrompt(prompt=number)).approval
-    session.reply(prompt, lambda: decided(prompt, approval))
+    session.reply(prompt, lambda: held.approved_lines(session, prompt, approval))
     return 0
 
 
@@ -29,7 +30,7 @@ COMMAND = Command(
     summary="Approve the actions that a prompt lists.",
     group=PROMPTS,
     run=run,
-    verbs=(ApprovePrompt, ShowPrompt),
+    verbs=(ApprovePrompt, ShowPrompt, ShowLoop, ListFreezes),
     arguments=(PROMPT,),
     options=(REASON,),
     details=(

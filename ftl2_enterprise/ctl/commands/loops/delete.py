@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import Command, Example, Option
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS, WHOLE_LOOP
+from ftl2_enterprise.ctl.program import NOT_CONFIRMED, REFUSED_STATUS
 from ftl2_enterprise.protocol.loops.verbs import DeleteLoop, ShowLoop
 from ftl2_enterprise.render.loops.standing import ENDED
 from ftl2_enterprise.render.text import Role, count, line, one_line
@@ -35,7 +36,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
         session.close()
         if not asker.confirms(f"delete loop {one_line(loop.name)} with {what}?"):
             session.print(line("nothing was deleted"))
-            return 0
+            return NOT_CONFIRMED
         # By id, so that what was shown is what is deleted.
         name = str(loop.id)
     gone = session.call(DeleteLoop(loop=name))
@@ -52,4 +53,5 @@ COMMAND = Command(
     options=(Option("yes", "Delete without confirmation.", short="y"),),
     details="The event log keeps its events. A loop that has not ended must be cancelled first.",
     examples=(Example("delete web"), Example("delete 17 --yes", "in a script")),
+    statuses=(REFUSED_STATUS,),
 )

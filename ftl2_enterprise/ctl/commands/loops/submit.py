@@ -13,6 +13,7 @@ from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS
 from ftl2_enterprise.ctl.loops.control import WAIT
 from ftl2_enterprise.ctl.loops.held import show_freezes
+from ftl2_enterprise.ctl.program import NOT_CONFIRMED, REFUSED_STATUS
 from ftl2_enterprise.protocol.loops import naming
 from ftl2_enterprise.protocol.loops.verbs import (
     GetRevision,
@@ -90,7 +91,7 @@ def _offer_update(
     session.close()
     if not asker.confirms(f"a loop {one_line(name)} exists; update it (options that are not given stay)?"):
         session.print(line("nothing was changed"))
-        return None, 1
+        return None, NOT_CONFIRMED
     now = session.call(update)
     revision_values.show_taken(session, loop, now)
     return now, 0
@@ -151,10 +152,11 @@ COMMAND = Command(
     details=(
         "The desired state, the inventory, the policy and the files that a manifest names are read here, as the user "
         "who submits them, and stored with the loop. The service reads rules, programs that print an inventory, and "
-        "files below /etc/ftl2-enterprise itself. Without --name, the loop is named after its file, and numbered "
-        "after loops of that name that have ended. If one has not ended, submit is refused, because two loops would "
-        "manage the same thing: update changes that loop, and --name makes another. On a terminal, submit shows the "
-        "difference and asks whether to update it. A dry run is always numbered."
+        "files below /etc/ftl2-enterprise itself. Without --name, the loop is named after its file, or after "
+        "`name` of a manifest from standard input, and numbered after loops of that name that have ended. If one "
+        "has not ended, submit is refused, because two loops would manage the same thing: update changes that "
+        "loop, and --name makes another. On a terminal, submit shows the difference and asks whether to update "
+        "it. A dry run is always numbered."
     ),
     examples=(
         Example("submit -f site.yaml", "a manifest"),
@@ -163,4 +165,5 @@ COMMAND = Command(
         Example('submit "nginx runs and answers on port 80" -n web --wait'),
         Example("submit -f site.yaml --dry-run --wait", "exit status 7 when something would be changed"),
     ),
+    statuses=(REFUSED_STATUS,),
 )

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftl2_enterprise.commandline.declaration import Command, Example, Option
+from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
-from ftl2_enterprise.ctl.loops.revision_values import BASED_ON, REASON, number_of, show_change, typed
+from ftl2_enterprise.ctl.loops.revision_values import (
+    BASED_ON,
+    PREVIEW,
+    REASON,
+    number_of,
+    show_change,
+    show_preview,
+    typed,
+)
 from ftl2_enterprise.ctl.loops.updates import UNSET_OPTION, difference_of, update_of
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, PreviewUpdate, ShowLoop, UpdateLoop
 from ftl2_enterprise.protocol.service.verbs import ListFreezes
-from ftl2_enterprise.render.loops import revisions
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -27,17 +34,9 @@ def run(session: CtlSession, given: GivenValues) -> int:
     if given.has("preview"):
         found = difference_of(session, loop, request)
         words = typed(COMMAND, given, without=("preview", "based-on"))
-        preview = revisions.UpdatePreview(
-            based_on=loop.revision,
-            command=session.command(f"update {words} --based-on {loop.revision}"),
-            texts=found.texts,
-            settings=found.settings,
-            raised=found.raised,
-        )
-        session.reply(preview, lambda: revisions.preview_lines(preview))
-        return 0
+        return show_preview(session, found, words=f"update {words}", based_on=loop.revision, label="update it")
     now = session.call(request)
-    show_change(session, loop, now)
+    show_change(session, loop, now, request.spec)
     return 0
 
 
@@ -52,7 +51,7 @@ COMMAND = Command(
     ),
     options=(
         options.FILE,
-        Option("preview", "Show what would change, and change nothing."),
+        PREVIEW,
         BASED_ON,
         REASON,
         UNSET_OPTION,

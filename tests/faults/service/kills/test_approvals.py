@@ -11,8 +11,9 @@ import pytest
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
-from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
 from ftl2_enterprise.protocol.loops.verbs import ApprovePrompt, ListPrompts
+from tests.support.loops.manifests import APPROVED
 from tests.support.processes.process_marks import rows
 from tests.support.service.daemon import daemon
 from tests.support.service.effects_oracle import whole_event_log
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
 
     from tests.support.service.daemon import Daemon
 
-MANIFEST = """
-version: 1
-name: approved
-steps:
-  - name: one
-    check: {{path: {base}/one}}
-    action: {{module: shell, params: {{cmd: "echo one >> {base}/effects && touch {base}/one"}}}}
-  - name: two
-    check: {{path: {base}/two}}
-    action: {{module: shell, params: {{cmd: "echo two >> {base}/effects && touch {base}/two"}}}}
-"""
 QUICK = "restart_delay = 0.01\nrestart_cap = 0.05\nrestart_limit = 100"
 LOOPS = "[loops]\nretry_delay = 0.01\n"
 LOOP_POINTS = (
@@ -66,8 +56,8 @@ class ApprovedLoop:
 
     def submit(self) -> None:
         self.base.mkdir()
-        text = MANIFEST.format(base=self.base)
-        self.id = self.service.submit(self.name, text, remediation=LoopRemediation.ASK).id
+        text = APPROVED.format(base=self.base)
+        self.id = self.service.submit(self.name, text).id
 
     def approve(self) -> None:
         for line in self.service.call(ListPrompts(loop=self.name)):

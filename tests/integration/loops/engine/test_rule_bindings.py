@@ -96,6 +96,14 @@ async def test_a_rule_that_states_nothing_fires_nowhere(tmp_path: Path) -> None:
     assert broken["rule"] == "one"
 
 
+async def test_a_disabled_rule_is_named_when_no_other_applies(tmp_path: Path) -> None:
+    write_rule(tmp_path / "rules", "fix", applies_to="everything")
+    (tmp_path / "rules" / "rules.json").write_text('{"disabled": ["fix"]}')
+    with with_rule(tmp_path, RulesDecider()) as b:
+        loop = await b.run()
+    assert loop.reason == "No rule applies to this loop, so nothing was checked; disabled: fix."
+
+
 async def test_a_loop_of_rules_of_which_none_applies_is_not_reported_as_converged(tmp_path: Path) -> None:
     write_rule(tmp_path / "rules", "one", applies_to={"loops": "other"})
     with with_rule(tmp_path, RulesDecider()) as b:

@@ -63,6 +63,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "host.trust": {"host": "web", "port": 22, "keys": [ed25519(1).text]},
     "loop.update": {"loop": "web", "spec": {"name": "web", "desired_state": "y"}, "based_on": 1},
     "loop.preview-update": {"loop": "web", "spec": {"name": "web", "desired_state": "y"}, "based_on": 1},
+    "loop.preview-rollback": {"loop": "web", "to": 1, "based_on": 1},
     "loop.rollback": {"loop": "web", "to": 1, "based_on": 1},
     "loop.revision": {"loop": "web", "n": 1},
     "loop.revision-file": {"loop": "web", "n": 1, "path": "/x"},

@@ -12,7 +12,14 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.handlers import revisions as revision_handlers
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopSpec
 from ftl2_enterprise.protocol.loops.sent_files import SentFile
-from ftl2_enterprise.protocol.loops.verbs import GetRevision, PreviewUpdate, RollbackLoop, SubmitLoop, UpdateLoop
+from ftl2_enterprise.protocol.loops.verbs import (
+    GetRevision,
+    PreviewRollback,
+    PreviewUpdate,
+    RollbackLoop,
+    SubmitLoop,
+    UpdateLoop,
+)
 from ftl2_enterprise.wiring.loops import gather
 from ftl2_enterprise.wiring.settings import MODEL
 from tests.store.loops.handlers.test_loops import do
@@ -125,6 +132,13 @@ async def test_a_rollback_to_what_is_not_valid_any_more_is_refused(bench: Bench,
     policy.unlink()
     with pytest.raises(Problem, match="cannot find the policy"):
         await bench.do(RollbackLoop(loop="web", to=2, based_on=3))
+    with pytest.raises(Problem, match="cannot find the policy"):
+        await bench.gathers[PreviewRollback](PreviewRollback(loop="web", to=2, based_on=3))
+    request = PreviewRollback(loop="web", to=1, based_on=3)
+    found = await bench.gathers[PreviewRollback](request)
+    with bench.store.read() as tx:
+        previewed = revision_handlers.preview_rollback(tx, request, Table(), found)
+    assert previewed == (await bench.do(RollbackLoop(loop="web", to=1, based_on=3))).spec
 
 
 async def test_a_secret_in_a_reason_is_not_stored(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftl2_enterprise.core.freeze import Freeze, FreezeScope
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope
 from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     Desired,
@@ -25,6 +25,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListPrompts,
 )
 from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
+from ftl2_enterprise.render import freezes
 from ftl2_enterprise.render.loops import (
     loop_list,
 )
@@ -168,6 +169,8 @@ FREEZES = [
     ),
 ]
 
+OF_POLICY = Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason="a mistake", by="ftl2-enterprise", since=ago(90))
+
 
 def listed(*lines: Any, **fields: Any) -> dict[Any, Any]:
     return {ListLoops: LoopPage(loops=list(lines), **fields), ListPrompts: ASKED, ListFreezes: []}
@@ -190,6 +193,11 @@ LOOPS_VIEW = [
     Scenario("every status", of_all, listed(*LINES)),
     Scenario("a stopping service", of_active, listed(*FEW, draining=True)),
     Scenario("frozen", of_active, {**listed(*FEW), ListFreezes: FREEZES}),
+    Scenario(
+        "after a thaw",
+        lambda r: freezes.remaining_lines(r.call(ListFreezes()), r.now()),
+        {ListFreezes: [*FREEZES, FreezeRecord(freeze=OF_POLICY)]},
+    ),
     Scenario("awkward names", of_active, listed(*AWKWARD_LINES)),
     Scenario(
         "more than the limit", lambda r: loop_list.loops_view(r, finished=True, limit=1), listed(LINES[0], more=1)

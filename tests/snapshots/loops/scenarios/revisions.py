@@ -37,7 +37,7 @@ CHANGES = revisions.Difference(
     settings=[revisions.SettingChange(name="max_cost", before=None, after=0.5)],
     raised=[revisions.SettingChange(name="max_iterations", before=10, after=50)],
 )
-PREVIEW = revisions.UpdatePreview(
+PREVIEW = revisions.ChangePreview(
     based_on=2, command="ftl2ctl update web --max-cost 0.5 --based-on 2", texts=[], settings=CHANGES.settings
 )
 FORGED = revisions.difference(
@@ -60,7 +60,7 @@ REVISIONS_VIEW = [
     Scenario("a difference", lambda _: revisions.difference_lines(CHANGES), has_colour=True),
     Scenario("no difference", lambda _: revisions.difference_lines(revisions.Difference(texts=[], settings=[]))),
     Scenario("lines that a file must not forge", lambda _: revisions.difference_lines(FORGED)),
-    Scenario("a preview", lambda _: revisions.preview_lines(PREVIEW)),
+    Scenario("a preview", lambda _: revisions.preview_lines(PREVIEW, label="update it")),
     Scenario("nothing would change", lambda _: [revisions.unchanged_line(builders.loop(revision=3))]),
     Scenario(
         "a step that is no longer left out",

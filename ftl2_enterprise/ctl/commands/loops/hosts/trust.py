@@ -9,6 +9,7 @@ from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, E
 from ftl2_enterprise.commandline.loops import options, sent_files
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.ctl.loops.arguments import HOSTS
+from ftl2_enterprise.ctl.program import NOT_CONFIRMED, REFUSED_STATUS
 from ftl2_enterprise.protocol.loops.host_keys import check_fingerprint, check_host, known_with_another_key, place
 from ftl2_enterprise.protocol.loops.verbs import FindHostKeys, TrustHost
 from ftl2_enterprise.render.loops.host_keys import presented_lines, result_lines
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 HOST = Argument(
     "host", ValueKind(name="host", check=not_empty), "Name or address, `[ADDRESS]:PORT`, or with -i a name of FILE."
 )
-NOT_CONFIRMED = 1
-"""Exit status after the answer no."""
 _WITH_PORT = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>\d{1,5}))?\Z")
 INVENTORY = Option(
     "inventory", "Inventory that has the host; its address and port are used.", options.inventory("").kind,
@@ -146,7 +145,7 @@ COMMAND = Command(
         Example("hosts trust web1 --fingerprint SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d/wXE", "in a script"),
     ),
     statuses=(
-        "1: the question was not answered with yes; nothing was recorded",
+        REFUSED_STATUS,
         "69: the host does not answer or presents no key; or the service is unreachable",
         "75: the host is known with another key, presents no key with the fingerprint, or its file cannot be changed",
     ),

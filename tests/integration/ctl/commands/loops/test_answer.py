@@ -41,11 +41,11 @@ def test_a_question_needs_a_terminal(service, ctl):
     status, _, err = ctl("answer", "3", stdin="yes\n")
     assert status == 2
     assert "cannot ask for the answer: there is no terminal" in err
-    hint = "hint: give the answer: `ftl2ctl answer 1 ANSWER`, or - to pipe it\n"
-    for words in (("1",), ("1", "--wait")):
-        assert ctl("answer", *words, stdin="")[2].endswith(hint)
-    hint = "hint: give prompt and answer: `ftl2ctl answer PROMPT ANSWER`\n"
-    assert ctl("answer", stdin="")[2].endswith(hint)
+    for words, of in ((("1",), "1"), (("1", "--wait"), "1"), ((), "PROMPT")):
+        assert ctl("answer", *words, stdin="")[2].endswith(
+            f"hint: give it as an argument: `ftl2ctl answer {of} ANSWER`; "
+            f"a secret only through a pipe: `ftl2ctl answer {of} -`\n"
+        )
     assert not service.asked
 
 

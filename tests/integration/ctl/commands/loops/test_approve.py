@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.protocol.loops.approvals import (
     ApprovalDetail,
     ApprovalState,
@@ -9,9 +13,10 @@ from ftl2_enterprise.protocol.loops.approvals import (
     ShownAction,
     ShownRequest,
 )
-from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
-from ftl2_enterprise.protocol.loops.replies import PromptDetail
-from ftl2_enterprise.protocol.loops.verbs import ApprovePrompt, ShowPrompt
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, PromptKind, PromptState
+from ftl2_enterprise.protocol.loops.replies import LoopDetail, PromptDetail
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ApprovePrompt, ShowLoop, ShowPrompt
+from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
 from tests.support.data import builders
 
 
@@ -46,3 +51,27 @@ def test_the_reply_explains_what_happens_next(service, ctl):
     service.on(ApprovePrompt, prompt)
     service.on(ShowPrompt, detail(prompt))
     assert "the loop observes again" in ctl("approve", "3")[1]
+
+
+@pytest.mark.parametrize("words", [("approve", "3"), ("answer", "3", "approve")])
+def test_the_reply_names_what_holds_the_loop(service, ctl, words):
+    prompt = builders.prompt(
+        3, kind=PromptKind.APPROVAL, state=PromptState.ANSWERED, answer="approve", answered_by="eva (uid 1000)"
+    )
+    for verb in (ApprovePrompt, AnswerPrompt):
+        service.on(verb, prompt)
+    service.on(ShowPrompt, detail(prompt))
+    host = Freeze(id="5f3a", scope=FreezeScope.TARGET, of="WEB1", reason="disk", by="eva", since=0)
+    other = msgspec.structs.replace(host, id="7b2a", of="web2")
+    service.on(ListFreezes, [FreezeRecord(freeze=one) for one in (host, other)])
+    end = "the loop observes again, and executes the actions if nothing has changed"
+    for desired, when in (
+        (Desired.RUN, "as far as the freeze permits"),
+        (Desired.PAUSE, "after `ftl2ctl resume web`"),
+    ):
+        loop = builders.loop("web", state=LoopState.WAITING, desired=desired)
+        service.on(ShowLoop, LoopDetail(loop=loop, process=None, open_prompts=[], last=None))
+        status, out, _ = ctl(*words)
+        assert (status, out.splitlines()) == (
+            0, [f"prompt 3: approved; {when}, {end}", "frozen: calls on WEB1 by eva: disk (5f3a)"],
+        )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Revision
 from ftl2_enterprise.protocol.loops.replies import LoopDetail
-from ftl2_enterprise.protocol.loops.verbs import GetRevision, RollbackLoop, ShowLoop
+from ftl2_enterprise.protocol.loops.verbs import GetRevision, PreviewRollback, RollbackLoop, ShowLoop
 from tests.support.data import builders
 
 
@@ -38,6 +38,22 @@ def test_limits_that_were_raised_since_and_are_lost_are_shown(service, ctl):
     service.on(RollbackLoop, builders.loop("web", state=LoopState.RESTING, revision=3, taken_revision=3))
     service.on(GetRevision, lambda request: revision(request.n))
     assert ctl("rollback", "web", "1")[1] == "max iterations: 50 → 10\nweb: revision 3 (was 2), runs now\n"
+
+
+@pytest.mark.parametrize(("words", "to"), [([], 2), (["1"], 1)])
+def test_a_preview_shows_the_difference_and_changes_nothing(service, ctl, words, to):
+    in_force(service, 3, interval=5.0)
+    service.on(GetRevision, lambda request: revision(request.n, interval={1: 60.0, 2: 60.0, 3: 5.0}[request.n]))
+    service.on(PreviewRollback, lambda request: revision(request.to, interval=60.0).spec)
+    command = " ".join(["ftl2ctl rollback web", *words, "--reason late --based-on 3"])
+    status, out, _ = ctl("rollback", "web", *words, "--preview", "--reason", "late")
+    assert (status, out) == (
+        0,
+        f"interval: 5 → 60\nnothing was changed; based on revision 3\nroll it back: {command}\n",
+    )
+    asked = service.asked_for(PreviewRollback)[0]
+    assert (asked.to, asked.based_on) == (to, 3)
+    assert not service.asked_for(RollbackLoop)
 
 
 @pytest.mark.parametrize(("words", "message"), [([], "it has one revision only"), (["0"], "cannot take 0")])

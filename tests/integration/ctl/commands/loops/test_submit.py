@@ -143,3 +143,11 @@ def test_a_paused_loop_is_not_waited_for(service, ctl):
     assert "leave out --wait" in err
     assert "start LOOP --wait` later" in err
     assert not service.asked
+
+
+def test_a_delay_that_no_question_can_reach_is_refused(service, ctl):
+    service.on(GetSettings, [])
+    status, _, err = ctl("submit", "x", "--max-iterations", "1", "--max-ask-delay", "1")
+    assert status == 2
+    assert "cannot use --max-ask-delay: the loop has one iteration" in err
+    assert not service.asked_for(SubmitLoop)

@@ -10,7 +10,7 @@ import pytest
 
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.core.problem import conflict
-from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, Revision
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, Mode, Outcome, Revision
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, Queued
 from ftl2_enterprise.protocol.loops.sent_files import SentFile
 from ftl2_enterprise.protocol.loops.verbs import GetRevision, GetRevisionFile, PreviewUpdate, ShowLoop, UpdateLoop
@@ -122,6 +122,17 @@ def test_an_update_that_changes_nothing_succeeds(service, ctl, loop):
     assert ctl("update", "web", "--interval", "60") == (0, "web: unchanged, revision 1 stays in force\n", "")
 
 
+def test_a_remediation_that_has_no_effect_is_explained(service, ctl, loop):
+    never = msgspec.structs.replace(loop, spec=msgspec.structs.replace(loop.spec, remediation=LoopRemediation.NEVER))
+    service.on(ShowLoop, LoopDetail(loop=never, process=None, open_prompts=[], last=None))
+    service.on(GetRevision, lambda request: revision(never, request.n))
+    service.on(PreviewUpdate, never.spec)
+    service.on(UpdateLoop, never)
+    note = "remediation is never and not auto, because the stricter one of the option and of the manifest applies"
+    assert ctl("update", "web", "--remediation", "auto", "--preview")[1] == f"no difference\n{note}\n"
+    assert ctl("update", "web", "--remediation", "auto")[1].splitlines()[1:] == [note]
+
+
 @pytest.mark.usefixtures("loop")
 def test_an_update_can_name_the_revision_that_it_is_based_on(service, ctl):
     def refuse(_):
@@ -140,6 +151,10 @@ def test_an_update_can_name_the_revision_that_it_is_based_on(service, ctl):
         (["--reason", "x" * 2001], "cannot take 2001 characters for --reason"),
         (["-f", "/nowhere.yaml"], "cannot read /nowhere.yaml: there is no such file"),
         (["--mode", "single", "--interval", "5"], "cannot use --interval: the loop runs once"),
+        (
+            ["--mode", "single", "--max-iterations", "1", "--max-ask-delay", "2"],
+            "cannot use --max-ask-delay: the loop has one iteration, so none is left after an answer",
+        ),
         (["--label", "a=b", "--unset", "label"], "cannot give --label together with --unset label"),
         (["--unset", "name"], "name"),
     ],
