@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import tempfile
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -49,8 +50,9 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.gate.effects import Effect
-    from ftl2_enterprise.gate.policy.types import PolicyRule
+    from ftl2_enterprise.gate.policy.types import Policy, PolicyRule
     from ftl2_enterprise.loops.secrets import Bindings
+    from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.protocol.loops.policy import PolicyQuestion
     from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
     from ftl2_enterprise.store.tx import Tx
@@ -123,22 +125,46 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
     rules = [_line(of, rule) for of, policy in found for rule in policy.rules]
     site = next(policy for _, policy in found if policy.is_site)
     defaults = {origin: str(decision) for origin, decision in build.defaults(settings).items()}
-    # A problem of an inventory is one of its loop, and not of the policy.
-    hosts: frozenset[str] | None = None
-    if tx is not None and any("host" in rule.match for _, policy in found for rule in policy.rules):
-        with contextlib.suppress(Problem):
-            hosts = host_names.every_name(tx, loop)
     return PolicyInForce(
         rules=rules,
         revision=site.revision,
         problem=site.problem or None,
         defaults=defaults,
-        warnings=[
-            f"{of} {sentence}"
-            for of, policy in found
-            for sentence in unknown_names.warnings(policy.rules, hosts, STATE_OPS)
-        ][:MOST_WARNINGS],
+        warnings=_warnings(found, _host_names(found, tx, loop)),
     )
+
+
+def _host_names(found: Sequence[tuple[str, Policy]], tx: Tx | None, loop: Loop | None) -> frozenset[str] | None:
+    """All names of hosts, if they are known and a rule is about one."""
+    if tx is None or not any("host" in rule.match for _, policy in found for rule in policy.rules):
+        return None
+    # A problem of an inventory is one of its loop, and not of the policy.
+    with contextlib.suppress(Problem):
+        return host_names.every_name(tx, loop)
+    return None
+
+
+def _warnings(found: Sequence[tuple[str, Policy]], hosts: frozenset[str] | None) -> list[str]:
+    """What a person should know about policies: what is not read, and names that nothing has."""
+    ignored = [f"{of}: {sentence}" for of, policy in found for sentence in policy.ignored]
+    unknown = [
+        f"{of} {sentence}"
+        for of, policy in found
+        for sentence in unknown_names.warnings(policy.rules, hosts, STATE_OPS, _is_group)
+    ]
+    return [*ignored, *unknown][:MOST_WARNINGS]
+
+
+def _is_group(name: str) -> bool:
+    """Whether this system has the Unix group, also one of a directory service."""
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    except OSError:
+        # It cannot be found out now.
+        return True
+    return True
 
 
 def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:
