@@ -5,7 +5,6 @@ Importing this module imports PyYAML, which takes several milliseconds; most pro
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from difflib import get_close_matches
@@ -32,9 +31,10 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".yml", ".yaml"})
 """Of the files of a policy that is a directory."""
 _NOT_MEANT = re.compile(
-    r"^\.|^README|^lost\+found$|~$|^#|\.(?:bak|old|orig|rej|sw[op]|tmp|new|save|disabled|off)$|\.(?:dpkg|ucf)-\w+$|\.rpm\w+$"
+    r"^\.|^#|^README|^lost\+found$|~$"
+    r"|\.(?:bak|old|orig|rej|sw[op]|tmp|new|save|disabled|off|(?:dpkg|ucf)-\w+|rpm\w+)$"
 )
-"""Names of hidden files, of copies that editors and package managers leave, and of what people have put out of use."""
+"""Names of hidden files, of copies that editors and packages leave, and of what people have put out of use."""
 _MOST_IGNORED = 20
 _TOP = ("rules",)
 _APPROVAL = ("by", "group", "people", "not_requester", "expires")
@@ -121,7 +121,7 @@ def _ignored(directory: Path) -> list[str]:
 
 
 def _why_ignored(found: Path) -> str:
-    name = _shown(os.fsencode(found.name).decode("utf-8", "backslashreplace"))
+    name = _shown(found.name.encode(errors="surrogateescape").decode("utf-8", "backslashreplace"))
     if found.is_dir():
         return f"the directory {name} in {found.parent} is not read; move its files one level up"
     return f"the file {name} in {found.parent} is not read; the name of a policy file ends with .yaml or .yml"

@@ -1,4 +1,4 @@
-"""Names in rules that nothing has: modules, mistyped parameters of modules, hosts and groups, and groups of people. Pure.
+"""Names in rules that nothing has: modules, mistyped parameters, hosts and groups, and groups of people. Pure.
 
 They are warnings: a policy may be written before the inventory, and for modules that are installed later.
 """

@@ -38,7 +38,14 @@ from ftl2_enterprise.loops.settings import ObservationSettings
 from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
-from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyAnswer, PolicyInForce, PolicyRuleLine
+from ftl2_enterprise.protocol.loops.policy import (
+    REFUSED,
+    CallKind,
+    CallOrigin,
+    PolicyAnswer,
+    PolicyInForce,
+    PolicyRuleLine,
+)
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring.loops import build, host_names, sources
 
@@ -51,6 +58,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import Policy, PolicyRule
+    from ftl2_enterprise.gate.verdicts import Verdict
     from ftl2_enterprise.loops.secrets import Bindings
     from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.protocol.loops.policy import PolicyQuestion
@@ -240,13 +248,12 @@ class _Calls:
             op, origin, modules=self.modules, subject=self.subject, environment=self._environment(question)
         )
         verdict = gate.judge(effect, self.context)
+        host, problem = op.name or question.host, refusal(op) or self._conflict(op)
+        if problem is not None and verdict.ruling is not Ruling.HOLD:
+            return _unrun(host, REFUSED, problem)
         # Such an operation cannot wait for people.
-        ruling = Ruling.DENY if verdict.needs else verdict.ruling
-        return PolicyAnswer(
-            host=op.name or question.host, ruling=ruling, rule=verdict.rule, source=verdict.source or None,
-            reason=verdict.reason + (NOT_ASKED if verdict.needs else ""), fence=Fence.NONE,
-            problem=refusal(op) or self._conflict(op), frozen=self._frozen(effect),
-        )  # fmt: skip
+        return _answer(host, verdict, effect, refused_since=NOT_ASKED if verdict.needs else "",
+                       frozen=self._frozen(effect))  # fmt: skip
 
     def _conflict(self, op: StateOp) -> str | None:
         """Why the inventory does not take the operation, or None."""
@@ -276,10 +283,7 @@ class _Calls:
             environment=self._environment(question),
         )
         verdict = gate.judge(effect, self.context)
-        return PolicyAnswer(
-            host="", ruling=verdict.ruling, rule=verdict.rule, source=verdict.source or None, reason=verdict.reason,
-            problem=None, fence=Fence.NONE, frozen=self._frozen(effect),
-        )  # fmt: skip
+        return _answer("", verdict, effect, frozen=self._frozen(effect))
 
     def _shown_paths(self, effect: Effect, question: PolicyQuestion, host: str, fence: Fence) -> list[str]:
         """The paths that the host resolves; those that contain a bound secret, or a part of one, are masked."""
@@ -304,8 +308,7 @@ class _Calls:
         reading = resolving_call(requested, paths, limit=TIMEOUT)
         found = places_of(await self._run(reading, question), paths, requested)
         if isinstance(found, ModuleResult):
-            ruling = Ruling.DENY if found.denied else answer.ruling
-            return msgspec.structs.replace(answer, ruling=ruling, problem=found.error)
+            return _unrun(host, Ruling.DENY if found.denied else REFUSED, found.error or "")
         last = self._answer(question, host, found)
         if answer.ruling == Ruling.ALLOW and last.ruling == Ruling.ASK:
             return msgspec.structs.replace(last, ruling=Ruling.DENY, reason=last.reason + TOO_LATE)
@@ -360,24 +363,51 @@ class _Calls:
                 fences_checks=self.context.dry_run and not self.context.run_checks,
             )  # fmt: skip
             if fence is None:
-                # The engine refuses it before it asks the gate.
-                why = problem or not_an_observation(question.module, question.params)
-                return PolicyAnswer(
-                    host=host, ruling=Ruling.DENY, rule=None, source=None, reason=why, problem=why, fence=Fence.NONE
-                )
+                return _unrun(host, REFUSED, problem or not_an_observation(question.module, question.params))
         effect = self._effect(self._requested(question, host, fence), question)
         verdict = gate.judge(gate.with_paths(effect, resolved or {}), self.context)
+        if problem is not None and verdict.ruling is not Ruling.HOLD:
+            return _unrun(host, REFUSED, problem)
         cannot_wait = question.origin is CallOrigin.RULE and verdict.ruling is Ruling.ASK
-        ruling = Ruling.DENY if cannot_wait else verdict.ruling
-        begins = resolved is None and ruling in {Ruling.ALLOW, Ruling.ASK}
-        return PolicyAnswer(
-            host=host,
-            ruling=ruling,
-            rule=verdict.rule,
-            source=verdict.source or None,
-            reason=verdict.reason + (CANNOT_WAIT if cannot_wait else ""),
-            problem=problem,
-            fence=effect.fence,
+        begins = resolved is None and not cannot_wait and verdict.ruling in {Ruling.ALLOW, Ruling.ASK}
+        return _answer(
+            host,
+            verdict,
+            effect,
+            refused_since=CANNOT_WAIT if cannot_wait else "",
             paths=self._shown_paths(effect, question, host, fence) if begins else [],
             frozen=self._frozen(effect),
         )
+
+
+def _answer(
+    host: str,
+    verdict: Verdict,
+    effect: Effect,
+    *,
+    refused_since: str = "",
+    paths: Sequence[str] = (),
+    frozen: str | None = None,
+) -> PolicyAnswer:
+    """The verdict as an answer; `refused_since`: why what needs an approval is denied."""
+    return PolicyAnswer(
+        host=host,
+        ruling=Ruling.DENY if refused_since else verdict.ruling,
+        rule=verdict.rule,
+        source=verdict.source or None,
+        revision=verdict.revision or None,
+        reason=verdict.reason + refused_since,
+        problem=None,
+        fence=effect.fence,
+        paths=list(paths),
+        frozen=frozen,
+        needs=[] if refused_since else [approval_terms.required(need) for need in verdict.needs],
+    )
+
+
+def _unrun(host: str, ruling: str, why: str) -> PolicyAnswer:
+    """The answer about a call that the engine does not run, for another reason than a rule about it."""
+    problem = why if ruling == REFUSED else None
+    return PolicyAnswer(
+        host=host, ruling=ruling, rule=None, source=None, reason=why, problem=problem, fence=Fence.NONE
+    )

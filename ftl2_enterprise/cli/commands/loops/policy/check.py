@@ -86,5 +86,6 @@ COMMAND = Command(
         "2: the site policy cannot be used, so that a run would not begin",
         "4: a call would be denied",
         "8: a call would need an approval",
+        "9: a call would be refused, whatever the policy is",
     ),
 )

@@ -68,5 +68,6 @@ COMMAND = Command(
     statuses=(
         "4: a call would be denied",
         "8: a call would need an approval, or the site policy cannot be used, so that nothing has an effect",
+        "9: a call would be refused, whatever the policy is",
     ),
 )
