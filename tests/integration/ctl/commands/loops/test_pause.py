@@ -53,7 +53,7 @@ def test_a_denied_request_is_shown_once(service, ctl):
 
     service.on(PauseLoop, refuse)
     status, _, err = ctl("pause", "web", "db")
-    assert (status, err) == (4, "error: cannot do pause: it needs access operate\n")
+    assert (status, err) == (77, "error: cannot do pause: it needs access operate\n")
 
 
 def test_a_lost_service_is_asked_again_for_the_next_loop(service, ctl):

@@ -79,5 +79,5 @@ def test_new_events_are_lines_of_json(service, ctl):
     status, out, _ = ctl("events", "--follow", "--json")
     lines = [json.loads(text) for text in out.splitlines()[:3]]
     assert [one["id"] for one in lines] == [5, 6, 7]
-    assert status == 4
+    assert status == 77
     assert [request.after for request in service.asked_for(WatchEvents)] == [5, 7]
