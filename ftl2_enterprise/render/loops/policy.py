@@ -72,10 +72,12 @@ def in_force_lines(policy: PolicyInForce) -> list[Line]:
             return [*lines, line("nothing has an effect until it is corrected and loaded")]
     for rule in policy.rules:
         lines.extend(_rule(rule))
-    warnings = [
-        line(symbol("!", Role.WARNING), ("warning: ", Role.WARNING), one_line(text, 400)) for text in policy.warnings
-    ]
-    return [*lines, _defaults(policy), *warnings]
+    return [*lines, _defaults(policy), *warning_lines(policy.warnings)]
+
+
+def warning_lines(warnings: Sequence[str]) -> list[Line]:
+    """One line for each warning."""
+    return [line(symbol("!", Role.WARNING), ("warning: ", Role.WARNING), one_line(text, 400)) for text in warnings]
 
 
 def _defaults(policy: PolicyInForce) -> Line:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.settings.model import Settings
+    from ftl2_enterprise.core.source_files import SourceFiles
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import Policy, PolicyRule
     from ftl2_enterprise.gate.verdicts import Verdict
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds in which a host has to resolve paths."""
 MOST_WARNINGS = 50
+GIVEN = "given"
+"""What the rules of a file are of that belongs to no loop."""
 DECIDE = "decide"
 """The purpose of a request to a model, unless it has another one."""
 NOT_ASKED = "; an operation on what is registered does not wait for people, so it is refused"
@@ -127,8 +130,13 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
 def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_service: bool = False) -> PolicyInForce:
     """The rules that are in force for a loop, or for every loop. Raises Problem."""
     loop = loop_rows.get_loop(tx, request.loop) if tx is not None and request.loop is not None else None
-    spec = loop.spec if loop is not None else LoopSpec(name=build.SITE, desired_state="")
+    spec = loop.spec if loop is not None else LoopSpec(name=GIVEN if request.policy else build.SITE, desired_state="")
     files = sources.of_loop(tx, loop) if tx is not None and loop is not None else ON_DISK
+    given = sources.sent(request.files)
+    if in_service:
+        _check_sent(request, given)
+    if request.policy is not None:
+        spec, files = msgspec.structs.replace(spec, policy=request.policy), given
     found = build.policies(spec, settings, in_service=in_service, sources=files)
     rules = [_line(of, rule) for of, policy in found for rule in policy.rules]
     site = next(policy for _, policy in found if policy.is_site)
@@ -138,17 +146,30 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
         revision=site.revision,
         problem=site.problem or None,
         defaults=defaults,
-        warnings=_warnings(found, _host_names(found, tx, loop)),
+        warnings=_warnings(found, _host_names(found, tx, loop, (request.inventory, given))),
     )
 
 
-def _host_names(found: Sequence[tuple[str, Policy]], tx: Tx | None, loop: Loop | None) -> frozenset[str] | None:
+def _check_sent(request: ShowPolicy, given: SourceFiles) -> None:
+    """Raises Problem(invalid) for files that the service would read: the user may have access to view alone."""
+    for path in filter(None, (request.policy, request.inventory)):
+        if given.of(Path(path)) is ON_DISK:
+            raise invalid(f"cannot show the policy with {path}: its content was not sent", "name a loop that uses it")
+
+
+def _host_names(
+    found: Sequence[tuple[str, Policy]], tx: Tx | None, loop: Loop | None, inventory: tuple[str | None, SourceFiles]
+) -> frozenset[str] | None:
     """All names of hosts, if they are known and a rule is about one."""
-    if tx is None or not any("host" in rule.match for _, policy in found for rule in policy.rules):
+    if not any("host" in rule.match for _, policy in found for rule in policy.rules):
         return None
+    path, files = inventory
     # A problem of an inventory is one of its loop, and not of the policy.
     with contextlib.suppress(Problem):
-        return host_names.every_name(tx, loop)
+        if path is not None:
+            return host_names.of_inventory(path, files)
+        if tx is not None:
+            return host_names.every_name(tx, loop)
     return None
 
 
