@@ -21,9 +21,10 @@ EXIT_STATUS: dict[Code, int] = {
     Code.INVALID: 2,
     Code.NOT_FOUND: 2,
     Code.CONFLICT: 75,
-    Code.DENIED: 77,
     Code.UNAVAILABLE: 69,
     Code.INTERNAL: 70,
+    # Not 4, by which commands report what policy denies.
+    Code.DENIED: 77,
 }
 """Exit statuses of commands that failed; those above 63 are from sysexits.h."""
 

@@ -23,6 +23,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 69
     INTERNAL = 70
     CONFLICT = 75
+    NO_PERMISSION = 77
 
 
 MEANINGS: dict[Exit, str] = {
@@ -31,6 +32,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.UNAVAILABLE: "unavailable: the disk is full, or the database is locked; try again later",
     Exit.INTERNAL: "internal error; details are in the log file that the message names",
     Exit.CONFLICT: "conflict with another process, or with the current state",
+    Exit.NO_PERMISSION: "this user has no permission for it",
 }
 
 

@@ -30,7 +30,7 @@ from ftl2_enterprise.wiring.links import links
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ftl2_enterprise.core.child_startup import Startup
     from ftl2_enterprise.core.event import Event
@@ -59,8 +59,7 @@ class CurrentSettings:
 def read_settings(begun: Startup) -> Loaded:
     """The settings as they stand in files now, with a warning for those under old names. Raises Problem."""
     found = begun.load(MODEL)
-    for sentence in found.renamed:
-        log.get().warning(sentence)
+    _warn(found.renamed)
     return found
 
 
@@ -69,8 +68,13 @@ def reload(begun: Startup) -> Loaded:
     found = read_settings(begun)
     Guard(found.settings.access)
     # The database does not change before a restart, and the policy is next to it.
-    site_policy.accept(until_restart(found, begun.in_force(MODEL)).settings)
+    _warn(site_policy.accept(until_restart(found, begun.in_force(MODEL)).settings).ignored)
     return found
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        log.get().warning(sentence)
 
 
 def load(begun: Startup) -> tuple[Loaded, str | None]:
@@ -106,6 +110,7 @@ def parts(
         log.get().error(why)
     live = CurrentSettings(loaded)
     site = site_policy.PublishedSite(loaded.settings)
+    _warn(site().ignored)
     found = capabilities()
     subjects = Subjects(kind for one in found for kind in one.subjects)
     readers = Readers(lambda: live.argument(begun), forker)
@@ -131,6 +136,7 @@ def parts(
         links=links(),
         applied=live.apply,
         policy=lambda: (site().revision, sentence_of_unusable_policy(site().problem)),
+        warnings=lambda: site().ignored,
     )
 
 

@@ -70,7 +70,7 @@ def publish(settings: Settings, policy: Policy) -> None:
     fresh.replace(file)
 
 
-def accept(settings: Settings) -> None:
+def accept(settings: Settings) -> Policy:
     """Read the directory and publish what is in it. Raises Problem; then the previous policy stays in force."""
     policy = read_directory(settings)
     try:
@@ -80,6 +80,7 @@ def accept(settings: Settings) -> None:
             f"cannot publish the site policy as {published_file(settings)}: {error.strerror}",
             "check the disk and its free space",
         ) from error
+    return policy
 
 
 def start(settings: Settings) -> str | None:

@@ -11,7 +11,7 @@ from ftl2_enterprise.commandline.declaration import TEXT, Argument, Option, Valu
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
 from ftl2_enterprise.core.wire import Strict
 from ftl2_enterprise.gate.modules import is_known, similar
-from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyQuestion
+from ftl2_enterprise.protocol.loops.policy import REFUSED, CallKind, CallOrigin, PolicyQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.policy import PolicyAnswer
 
 NO_RULE = "no rule matches"
-STATUSES = {"allow": 0, "preview": 0, "deny": 4, "ask": 8, "hold": 8}
-"""Exit status of a check by ruling; of several hosts, the highest one except 0 counts, with `deny` first."""
+STATUSES = {"allow": 0, "preview": 0, "deny": 4, "ask": 8, "hold": 8, REFUSED: 9}
+"""Exit status of a check by ruling; of several hosts, `deny` counts first, and else the highest one."""
 
 MODULE = Argument(
     "module", ValueKind(name="module", check=not_empty), "Name of the module, in any spelling.", optional=True
@@ -109,7 +109,7 @@ def _decoded(key: str, value: str) -> Any:
 
 
 def exit_status(answers: Sequence[PolicyAnswer]) -> int:
-    """4 if any call is denied, 8 if any has to be approved or is held, else 0."""
+    """4 if any call is denied, 9 if any is refused, 8 if any has to be approved or is held, else 0."""
     statuses = {STATUSES[answer.ruling] for answer in answers}
     return 4 if 4 in statuses else max(statuses, default=0)
 

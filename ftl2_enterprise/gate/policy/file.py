@@ -6,6 +6,7 @@ Importing this module imports PyYAML, which takes several milliseconds; most pro
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from difflib import get_close_matches
 from errno import EFBIG
 from hashlib import sha256
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".yml", ".yaml"})
 """Of the files of a policy that is a directory."""
+_NOT_MEANT = re.compile(
+    r"^\.|^#|^README|^lost\+found$|~$"
+    r"|\.(?:bak|old|orig|rej|sw[op]|tmp|new|save|disabled|off|(?:dpkg|ucf)-\w+|rpm\w+)$"
+)
+"""Names of hidden files, of copies that editors and packages leave, and of what people have put out of use."""
+_MOST_IGNORED = 20
 _TOP = ("rules",)
 _APPROVAL = ("by", "group", "people", "not_requester", "expires")
 _RULE = ("decision", "match", "reason", "applies_to", *_APPROVAL)
@@ -79,7 +86,7 @@ def load_site_policy(directory: Path) -> Policy:
             raise invalid(f"cannot use the site policy {directory}: it is not a directory")
     except OSError as error:
         raise invalid(f"cannot read the site policy {directory}: {error.strerror}") from error
-    return _policy(files, ON_DISK, is_site=True)
+    return replace(_policy(files, ON_DISK, is_site=True), ignored=tuple(_ignored(directory)))
 
 
 def _policy(files: Sequence[Path], sources: SourceFiles, *, is_site: bool) -> Policy:
@@ -97,6 +104,27 @@ def _policy(files: Sequence[Path], sources: SourceFiles, *, is_site: bool) -> Po
             raise _wrong(file, first, f"the policy has more than {MOST_RULES} rules", "use wildcards in fewer rules")
         rules += [_rule(file, node, number) for number, node in enumerate(nodes, len(rules) + 1)]
     return Policy(rules=tuple(rules), revision=digest.hexdigest() if files else "", is_site=is_site)
+
+
+def _ignored(directory: Path) -> list[str]:
+    """What a directory has that is not read although a person may have meant it as a part of the policy."""
+    try:
+        found = sorted(one for one in directory.iterdir() if not _NOT_MEANT.search(one.name))
+        found = [one for one in found if one.suffix not in SUFFIXES]
+        sentences = [_why_ignored(one) for one in found[:_MOST_IGNORED]]
+    except OSError:
+        # Without the directory, or while it changes, there is no warning.
+        return []
+    if len(found) > _MOST_IGNORED:
+        sentences.append(f"{len(found) - _MOST_IGNORED} more files and directories in {directory} are not read")
+    return sentences
+
+
+def _why_ignored(found: Path) -> str:
+    name = _shown(found.name.encode(errors="surrogateescape").decode("utf-8", "backslashreplace"))
+    if found.is_dir():
+        return f"the directory {name} in {found.parent} is not read; move its files one level up"
+    return f"the file {name} in {found.parent} is not read; the name of a policy file ends with .yaml or .yml"
 
 
 def _yaml_files(directory: Path) -> list[Path]:

@@ -42,6 +42,7 @@ class PublishedPolicy(Wire, frozen=True):
     revision: str
     rules: list[PublishedRule]
     problem: str = ""
+    ignored: list[str] = []
 
 
 def encode(policy: Policy, *, service: str) -> bytes:
@@ -58,7 +59,9 @@ def encode(policy: Policy, *, service: str) -> bytes:
         )
         for rule in policy.rules
     ]
-    published = PublishedPolicy(service=service, revision=policy.revision, rules=rules, problem=policy.problem)
+    published = PublishedPolicy(
+        service=service, revision=policy.revision, rules=rules, problem=policy.problem, ignored=list(policy.ignored)
+    )
     return msgspec.json.encode(published)
 
 
@@ -84,4 +87,7 @@ def decode(data: bytes) -> tuple[str, Policy]:
         )
         for rule in found.rules
     )
-    return found.service, Policy(rules=rules, revision=found.revision, is_site=True, problem=found.problem)
+    policy = Policy(
+        rules=rules, revision=found.revision, is_site=True, problem=found.problem, ignored=tuple(found.ignored)
+    )
+    return found.service, policy

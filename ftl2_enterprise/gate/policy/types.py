@@ -84,6 +84,8 @@ class Policy:
     """Whether it is the policy of the site, which alone can allow what the defaults do not."""
     problem: str = ""
     """Why the policy cannot be used: then it denies everything."""
+    ignored: tuple[str, ...] = ()
+    """What its directory has that is not read and may have been meant as rules, one sentence each."""
 
     def without_keys(self, keys: AbstractSet[str]) -> Sequence[PolicyRule]:
         """The rules that have none of these keys, in order."""

@@ -1,4 +1,4 @@
-"""Names in rules that nothing has: modules, mistyped parameters of modules, and hosts and groups. Pure.
+"""Names in rules that nothing has: modules, mistyped parameters, hosts and groups, and groups of people. Pure.
 
 They are warnings: a policy may be written before the inventory, and for modules that are installed later.
 """
@@ -13,21 +13,31 @@ from ftl2_enterprise.gate.policy.spellings import host_spelling
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Set as AbstractSet
+    from collections.abc import Callable, Container, Iterable, Iterator, Set as AbstractSet
 
     from ftl2_enterprise.gate.policy.types import PolicyRule
 
 
 def warnings(
-    rules: Iterable[PolicyRule], hosts: AbstractSet[str] | None, operations: Container[str] = ()
+    rules: Iterable[PolicyRule],
+    hosts: AbstractSet[str] | None,
+    operations: Container[str] = (),
+    is_group: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[str]:
     """One sentence for each name; `hosts` are all names and addresses of all hosts, None if they are not known.
 
     `operations` are what else policy may be about under the name of a module: changes of what is registered.
+    `is_group`: whether people can be members of the group.
     """
     spelled = None if hosts is None else frozenset((*hosts, *map(host_spelling, hosts)))
     known: dict[str, bool] = {}
+    groups: dict[str, bool] = {}
     for rule in rules:
+        if rule.needs is not None and (group := rule.needs.group):
+            if group not in groups:
+                groups[group] = is_group(group)
+            if not groups[group]:
+                yield f"{_named(rule)}: this system has no group {group!r}, so that no person can agree"
         if rule.applies_to == frozenset({AppliesTo.MODEL_CALLS}):
             continue
         module, host = rule.match.get("module"), rule.match.get("host")

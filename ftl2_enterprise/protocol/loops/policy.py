@@ -9,6 +9,9 @@ from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.loops.approvals import RequiredPeople
 from ftl2_enterprise.protocol.verb import Reference
 
+REFUSED = "refused"
+"""The ruling about a call that nothing can run, whatever the policy is."""
+
 
 class CallKind(StrEnum):
     """What a call in question is for."""
@@ -48,7 +51,7 @@ class PolicyAnswer(Wire, frozen=True):
     host: str
     """Empty for a request to a model."""
     ruling: str
-    """`allow`, `preview`, `ask`, `hold` or `deny`."""
+    """`allow`, `preview`, `ask`, `hold`, `deny`, or `refused`: nothing can run the call, whatever the policy is."""
     rule: int | None
     """Number of the rule that decides, if one does."""
     source: str | None
@@ -56,13 +59,17 @@ class PolicyAnswer(Wire, frozen=True):
     reason: str
     """One sentence."""
     problem: str | None
-    """Why nothing can run the call, whatever the ruling is: the module does not exist, for example."""
+    """Of `refused`: why nothing can run the call, such as a module that does not exist."""
     fence: str
     """By what the call is kept from changing the host: `none`, `reading`, `check_mode` or `sandbox`."""
     paths: list[str] = []
     """What the host has to resolve before the last verdict, because a rule about paths could apply: links, `~`."""
     frozen: str | None = None
     """The freeze that holds the call now, whatever the ruling is; one sentence."""
+    revision: str | None = None
+    """The digest of the policy of that rule."""
+    needs: list[RequiredPeople] = []
+    """Who must agree, all of them: of `ask`, and of `preview` if the call would ask outside of a dry run."""
 
 
 class PolicyRuleLine(Wire, frozen=True):

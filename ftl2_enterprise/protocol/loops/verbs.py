@@ -421,9 +421,19 @@ class CheckPolicy(Request[list[list[PolicyAnswer]]], frozen=True, tag="policy.ch
 
 
 class ShowPolicy(Request[PolicyInForce], frozen=True, tag="policy.show"):
-    """The rules of the site, and of a loop if one is named."""
+    """The rules of the site, and of a loop or a file if one is named. Paths are absolute."""
 
     loop: Reference | None = None
+    policy: Path | None = None
+    """A policy file instead of that of the loop."""
+    inventory: Path | None = None
+    """An inventory with whose names those of hosts in rules are compared, instead of those of loops."""
+    files: list[SentFile] = []
+    """The policy and the inventory, with their content. The service reads neither itself."""
+
+    def __post_init__(self) -> None:
+        """Raises Problem(invalid) for files that cannot be sent, here and in the service."""
+        check_files(self.files)
 
 
 class ListHosts(Request[list[HostLine]], frozen=True, tag="host.list"):

@@ -66,6 +66,8 @@ class Health(Wire, frozen=True):
     socket: str
     frozen: list[FreezeRecord] = []
     """The freezes in force, oldest first."""
+    warnings: list[str] = []
+    """What a person should know although the service works, such as files of the site policy that are not read."""
 
 
 class SettingLine(Wire, frozen=True):

@@ -19,7 +19,9 @@ ROLES = {
     "ask": Role.WARNING,
     "hold": Role.WARNING,
     "deny": Role.BAD,
+    "refused": Role.BAD,
 }
+NOT_RUN = ("deny", "refused")
 FENCES = {
     "reading": "it only reads",
     "check_mode": "it runs in check mode",
@@ -33,23 +35,25 @@ def answer_lines(answers: Sequence[PolicyAnswer]) -> list[Line]:
 
 
 def _answer(answer: PolicyAnswer) -> Line:
-    is_denied = answer.ruling == "deny"
-    fails = answer.problem is not None and answer.problem != answer.reason
-    would = "even if it were allowed, it would fail" if is_denied else "it would fail"
-    problem = f"{would}: {answer.problem}" if fails else ""
     held = f"it would wait: {answer.frozen}" if answer.frozen else ""
     parts = [
-        answer.reason or (f"rule {answer.rule} ({answer.source})" if answer.rule is not None else "no rule matches"),
+        answer.reason.removesuffix(".") if answer.needs else answer.reason or _rule_of(answer),
         "it is only shown, since the loop is a dry run" if answer.ruling == "preview" and not answer.reason else "",
-        "" if is_denied else FENCES.get(answer.fence, ""),
+        *(f"must agree: {who(need)}{_expiry(need)}" for need in answer.needs),
+        "" if answer.ruling in NOT_RUN else FENCES.get(answer.fence, ""),
         _unresolved(answer.paths),
-        problem,
         held,
     ]
     return line(
         (f"{answer.ruling:<7}", ROLES[answer.ruling]), " ", (answer.host or "request to a model", Role.STRONG), ": ",
         one_line("; ".join(part for part in parts if part), 400),
     )  # fmt: skip
+
+
+def _rule_of(answer: PolicyAnswer) -> str:
+    if answer.rule is None:
+        return "no rule matches"
+    return f"rule {answer.rule} ({answer.source}, revision {(answer.revision or '')[:12]})"
 
 
 def _unresolved(paths: Sequence[str]) -> str:
@@ -68,10 +72,12 @@ def in_force_lines(policy: PolicyInForce) -> list[Line]:
             return [*lines, line("nothing has an effect until it is corrected and loaded")]
     for rule in policy.rules:
         lines.extend(_rule(rule))
-    warnings = [
-        line(symbol("!", Role.WARNING), ("warning: ", Role.WARNING), one_line(text, 400)) for text in policy.warnings
-    ]
-    return [*lines, _defaults(policy), *warnings]
+    return [*lines, _defaults(policy), *warning_lines(policy.warnings)]
+
+
+def warning_lines(warnings: Sequence[str]) -> list[Line]:
+    """One line for each warning."""
+    return [line(symbol("!", Role.WARNING), ("warning: ", Role.WARNING), one_line(text, 400)) for text in warnings]
 
 
 def _defaults(policy: PolicyInForce) -> Line:

@@ -23,6 +23,10 @@ def health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
     lines = freeze_lines(found.frozen, now)
     lines += [line(mark, "the service is ", word, *draining, f": {one_line(_status(found))}")]
     lines += [line(symbol("✘", Role.BAD), (clean(problem), Role.BAD), indent=2) for problem in found.problems]
+    lines += [
+        line(symbol("!", Role.WARNING), ("warning: ", Role.WARNING), one_line(one, 400), indent=2)
+        for one in found.warnings
+    ]
     latency = f"{found.writer_latency * 1000:.1f} ms per commit" if found.writer_latency is not None else "unknown"
     checked = f"all desired states {ago(found.looked_at, now)}" if found.looked_at is not None else "not yet"
     facts = (

@@ -110,6 +110,8 @@ class Parts:
     """Where facts of one capability lead to units of work of another."""
     policy: Callable[[], tuple[str, str]] = lambda: ("", "")
     """What identifies the policy that is in force, and why it cannot be used, in a sentence; empty if it can."""
+    warnings: Callable[[], Sequence[str]] = tuple
+    """What a person should know although the service works, in sentences."""
     applied: Callable[[Settings], None] | None = None
     """Called with the settings after each reload."""
     clock: Clock = field(default_factory=SystemClock)
@@ -373,6 +375,10 @@ class Control:
             found.append(f"the writer has not answered for {self.reconciler.silence:.0f} s")
         found.extend(f"the process {one.name} is not running" for one in self.processes if one.pid is None)
         return found
+
+    def warnings(self) -> list[str]:
+        """What a person should know although the service works, in sentences."""
+        return list(self._parts.warnings())
 
 
 def main(parts: Parts) -> int:

@@ -67,6 +67,10 @@ class ServiceState(Protocol):
         """What is wrong, in sentences."""
         ...
 
+    def warnings(self) -> list[str]:
+        """What a person should know although the service works, in sentences."""
+        ...
+
     def reload(self) -> Reloaded:
         """Load the settings again. Raises Problem; then the previous ones stay in effect."""
         ...

@@ -87,6 +87,7 @@ async def get_health(state: ServiceState, request: GetHealth, peer: Peer) -> Hea
         database=str(state.store.path),
         socket=state.address,
         frozen=state.freezes.in_force(),
+        warnings=state.warnings(),
     )
 
 

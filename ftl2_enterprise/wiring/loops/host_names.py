@@ -16,6 +16,7 @@ from ftl2_enterprise.protocol.loops.hosts import TargetMatch
 from ftl2_enterprise.wiring.loops import sources
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.source_files import SourceFiles
     from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.tx import Tx
 
@@ -40,13 +41,25 @@ def every_name(tx: Tx, loop: Loop | None) -> frozenset[str] | None:
         return None
     names: set[str] = set()
     for path, of in files:
-        inventory = inventory_files.load(path, of)
-        names.update(inventory.groups)
-        for host in ("localhost", *(one.name for one in inventory.hosts())):
-            names.update(inventory.identity(host).every_name)
+        names |= _names(path, of)
     for _, host in host_rows.hosts_by_loop(tx, None if loop is None else loop.id, limit=MOST_HOSTS):
         names.update(filter(None, (host.name, host.ansible_host, *host.groups)))
     return frozenset(names)
+
+
+def of_inventory(path: str, files: SourceFiles) -> frozenset[str] | None:
+    """All names of the hosts of an inventory; None if it may be a program. Raises Problem."""
+    if files.of(Path(path)) is ON_DISK and _may_be_program(Path(path)):
+        return None
+    return frozenset(_names(path, files))
+
+
+def _names(path: str | None, files: SourceFiles) -> set[str]:
+    inventory = inventory_files.load(path, files)
+    names = set(inventory.groups)
+    for host in ("localhost", *(one.name for one in inventory.hosts())):
+        names.update(inventory.identity(host).every_name)
+    return names
 
 
 def _may_be_program(inventory: Path) -> bool:

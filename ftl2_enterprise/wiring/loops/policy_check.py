@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import tempfile
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -37,7 +38,14 @@ from ftl2_enterprise.loops.settings import ObservationSettings
 from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
-from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyAnswer, PolicyInForce, PolicyRuleLine
+from ftl2_enterprise.protocol.loops.policy import (
+    REFUSED,
+    CallKind,
+    CallOrigin,
+    PolicyAnswer,
+    PolicyInForce,
+    PolicyRuleLine,
+)
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring.loops import build, host_names, sources
 
@@ -48,9 +56,12 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.settings.model import Settings
+    from ftl2_enterprise.core.source_files import SourceFiles
     from ftl2_enterprise.gate.effects import Effect
-    from ftl2_enterprise.gate.policy.types import PolicyRule
+    from ftl2_enterprise.gate.policy.types import Policy, PolicyRule
+    from ftl2_enterprise.gate.verdicts import Verdict
     from ftl2_enterprise.loops.secrets import Bindings
+    from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.protocol.loops.policy import PolicyQuestion
     from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
     from ftl2_enterprise.store.tx import Tx
@@ -58,6 +69,8 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds in which a host has to resolve paths."""
 MOST_WARNINGS = 50
+GIVEN = "given"
+"""What the rules of a file are of that belongs to no loop."""
 DECIDE = "decide"
 """The purpose of a request to a model, unless it has another one."""
 NOT_ASKED = "; an operation on what is registered does not wait for people, so it is refused"
@@ -117,28 +130,70 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
 def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_service: bool = False) -> PolicyInForce:
     """The rules that are in force for a loop, or for every loop. Raises Problem."""
     loop = loop_rows.get_loop(tx, request.loop) if tx is not None and request.loop is not None else None
-    spec = loop.spec if loop is not None else LoopSpec(name=build.SITE, desired_state="")
+    spec = loop.spec if loop is not None else LoopSpec(name=GIVEN if request.policy else build.SITE, desired_state="")
     files = sources.of_loop(tx, loop) if tx is not None and loop is not None else ON_DISK
+    given = sources.sent(request.files)
+    if in_service:
+        _check_sent(request, given)
+    if request.policy is not None:
+        spec, files = msgspec.structs.replace(spec, policy=request.policy), given
     found = build.policies(spec, settings, in_service=in_service, sources=files)
     rules = [_line(of, rule) for of, policy in found for rule in policy.rules]
     site = next(policy for _, policy in found if policy.is_site)
     defaults = {origin: str(decision) for origin, decision in build.defaults(settings).items()}
-    # A problem of an inventory is one of its loop, and not of the policy.
-    hosts: frozenset[str] | None = None
-    if tx is not None and any("host" in rule.match for _, policy in found for rule in policy.rules):
-        with contextlib.suppress(Problem):
-            hosts = host_names.every_name(tx, loop)
     return PolicyInForce(
         rules=rules,
         revision=site.revision,
         problem=site.problem or None,
         defaults=defaults,
-        warnings=[
-            f"{of} {sentence}"
-            for of, policy in found
-            for sentence in unknown_names.warnings(policy.rules, hosts, STATE_OPS)
-        ][:MOST_WARNINGS],
+        warnings=_warnings(found, _host_names(found, tx, loop, (request.inventory, given))),
     )
+
+
+def _check_sent(request: ShowPolicy, given: SourceFiles) -> None:
+    """Raises Problem(invalid) for files that the service would read: the user may have access to view alone."""
+    for path in filter(None, (request.policy, request.inventory)):
+        if given.of(Path(path)) is ON_DISK:
+            raise invalid(f"cannot show the policy with {path}: its content was not sent", "name a loop that uses it")
+
+
+def _host_names(
+    found: Sequence[tuple[str, Policy]], tx: Tx | None, loop: Loop | None, inventory: tuple[str | None, SourceFiles]
+) -> frozenset[str] | None:
+    """All names of hosts, if they are known and a rule is about one."""
+    if not any("host" in rule.match for _, policy in found for rule in policy.rules):
+        return None
+    path, files = inventory
+    # A problem of an inventory is one of its loop, and not of the policy.
+    with contextlib.suppress(Problem):
+        if path is not None:
+            return host_names.of_inventory(path, files)
+        if tx is not None:
+            return host_names.every_name(tx, loop)
+    return None
+
+
+def _warnings(found: Sequence[tuple[str, Policy]], hosts: frozenset[str] | None) -> list[str]:
+    """What a person should know about policies: what is not read, and names that nothing has."""
+    ignored = [f"{of}: {sentence}" for of, policy in found for sentence in policy.ignored]
+    unknown = [
+        f"{of} {sentence}"
+        for of, policy in found
+        for sentence in unknown_names.warnings(policy.rules, hosts, STATE_OPS, _is_group)
+    ]
+    return [*ignored, *unknown][:MOST_WARNINGS]
+
+
+def _is_group(name: str) -> bool:
+    """Whether this system has the Unix group, also one of a directory service."""
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    except OSError:
+        # It cannot be found out now.
+        return True
+    return True
 
 
 def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:
@@ -214,13 +269,12 @@ class _Calls:
             op, origin, modules=self.modules, subject=self.subject, environment=self._environment(question)
         )
         verdict = gate.judge(effect, self.context)
+        host, problem = op.name or question.host, refusal(op) or self._conflict(op)
+        if problem is not None and verdict.ruling is not Ruling.HOLD:
+            return _unrun(host, REFUSED, problem)
         # Such an operation cannot wait for people.
-        ruling = Ruling.DENY if verdict.needs else verdict.ruling
-        return PolicyAnswer(
-            host=op.name or question.host, ruling=ruling, rule=verdict.rule, source=verdict.source or None,
-            reason=verdict.reason + (NOT_ASKED if verdict.needs else ""), fence=Fence.NONE,
-            problem=refusal(op) or self._conflict(op), frozen=self._frozen(effect),
-        )  # fmt: skip
+        return _answer(host, verdict, effect, refused_since=NOT_ASKED if verdict.needs else "",
+                       frozen=self._frozen(effect))  # fmt: skip
 
     def _conflict(self, op: StateOp) -> str | None:
         """Why the inventory does not take the operation, or None."""
@@ -250,10 +304,7 @@ class _Calls:
             environment=self._environment(question),
         )
         verdict = gate.judge(effect, self.context)
-        return PolicyAnswer(
-            host="", ruling=verdict.ruling, rule=verdict.rule, source=verdict.source or None, reason=verdict.reason,
-            problem=None, fence=Fence.NONE, frozen=self._frozen(effect),
-        )  # fmt: skip
+        return _answer("", verdict, effect, frozen=self._frozen(effect))
 
     def _shown_paths(self, effect: Effect, question: PolicyQuestion, host: str, fence: Fence) -> list[str]:
         """The paths that the host resolves; those that contain a bound secret, or a part of one, are masked."""
@@ -278,8 +329,7 @@ class _Calls:
         reading = resolving_call(requested, paths, limit=TIMEOUT)
         found = places_of(await self._run(reading, question), paths, requested)
         if isinstance(found, ModuleResult):
-            ruling = Ruling.DENY if found.denied else answer.ruling
-            return msgspec.structs.replace(answer, ruling=ruling, problem=found.error)
+            return _unrun(host, Ruling.DENY if found.denied else REFUSED, found.error or "")
         last = self._answer(question, host, found)
         if answer.ruling == Ruling.ALLOW and last.ruling == Ruling.ASK:
             return msgspec.structs.replace(last, ruling=Ruling.DENY, reason=last.reason + TOO_LATE)
@@ -334,24 +384,51 @@ class _Calls:
                 fences_checks=self.context.dry_run and not self.context.run_checks,
             )  # fmt: skip
             if fence is None:
-                # The engine refuses it before it asks the gate.
-                why = problem or not_an_observation(question.module, question.params)
-                return PolicyAnswer(
-                    host=host, ruling=Ruling.DENY, rule=None, source=None, reason=why, problem=why, fence=Fence.NONE
-                )
+                return _unrun(host, REFUSED, problem or not_an_observation(question.module, question.params))
         effect = self._effect(self._requested(question, host, fence), question)
         verdict = gate.judge(gate.with_paths(effect, resolved or {}), self.context)
+        if problem is not None and verdict.ruling is not Ruling.HOLD:
+            return _unrun(host, REFUSED, problem)
         cannot_wait = question.origin is CallOrigin.RULE and verdict.ruling is Ruling.ASK
-        ruling = Ruling.DENY if cannot_wait else verdict.ruling
-        begins = resolved is None and ruling in {Ruling.ALLOW, Ruling.ASK}
-        return PolicyAnswer(
-            host=host,
-            ruling=ruling,
-            rule=verdict.rule,
-            source=verdict.source or None,
-            reason=verdict.reason + (CANNOT_WAIT if cannot_wait else ""),
-            problem=problem,
-            fence=effect.fence,
+        begins = resolved is None and not cannot_wait and verdict.ruling in {Ruling.ALLOW, Ruling.ASK}
+        return _answer(
+            host,
+            verdict,
+            effect,
+            refused_since=CANNOT_WAIT if cannot_wait else "",
             paths=self._shown_paths(effect, question, host, fence) if begins else [],
             frozen=self._frozen(effect),
         )
+
+
+def _answer(
+    host: str,
+    verdict: Verdict,
+    effect: Effect,
+    *,
+    refused_since: str = "",
+    paths: Sequence[str] = (),
+    frozen: str | None = None,
+) -> PolicyAnswer:
+    """The verdict as an answer; `refused_since`: why what needs an approval is denied."""
+    return PolicyAnswer(
+        host=host,
+        ruling=Ruling.DENY if refused_since else verdict.ruling,
+        rule=verdict.rule,
+        source=verdict.source or None,
+        revision=verdict.revision or None,
+        reason=verdict.reason + refused_since,
+        problem=None,
+        fence=effect.fence,
+        paths=list(paths),
+        frozen=frozen,
+        needs=[] if refused_since else [approval_terms.required(need) for need in verdict.needs],
+    )
+
+
+def _unrun(host: str, ruling: str, why: str) -> PolicyAnswer:
+    """The answer about a call that the engine does not run, for another reason than a rule about it."""
+    problem = why if ruling == REFUSED else None
+    return PolicyAnswer(
+        host=host, ruling=ruling, rule=None, source=None, reason=why, problem=problem, fence=Fence.NONE
+    )

@@ -73,6 +73,22 @@ def test_the_policy_in_force_is_shown_with_warnings_about_hosts_that_no_inventor
     assert "web01" in warning
 
 
+def test_files_that_are_not_read_are_warnings(service: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "policy.d" / "a.YAML").write_text(DENY)
+    service.start()
+    first = f"the file 'a.YAML' in {tmp_path}/policy.d is not read; the name of a policy file ends with .yaml or .yml"
+    assert service.call(ShowPolicy()).warnings == [f"site: {first}"]
+    health = service.call(GetHealth())
+    assert (health.ok, health.warnings) == (True, [first])
+    assert first in service.output.read_text()
+    (tmp_path / "policy.d" / "more").mkdir()
+    service.call(Reload())
+    second = f"the directory 'more' in {tmp_path}/policy.d is not read; move its files one level up"
+    assert service.call(GetHealth()).warnings == [first, second]
+    assert second in service.output.read_text()
+    assert run(service, "good", tmp_path / "x") is Outcome.CONVERGED
+
+
 def test_a_policy_that_is_loaded_again_counts_for_what_runs(service: Daemon, tmp_path: Path) -> None:
     service.start()
     assert run(service, "before", tmp_path / "forbidden" / "a") is Outcome.CONVERGED

@@ -43,7 +43,7 @@ def test_without_a_directory_or_files_the_policy_is_empty(tmp_path: Path) -> Non
     settings = settings_in(tmp_path)
     assert site_policy.read_directory(settings) == Policy(is_site=True)
     (tmp_path / "policy.d").mkdir()
-    (tmp_path / "policy.d" / "notes.txt").write_text("no policy")
+    (tmp_path / "policy.d" / ".notes.txt").write_text("no policy")
     assert site_policy.read_directory(settings) == Policy(is_site=True)
     assert site_policy.read_directory(MODEL.of(PolicySettings())) == Policy(is_site=True)
 

@@ -42,7 +42,7 @@ HEALTHY = Health(
     socket="/run/ftl2-enterprise/ctl.sock",
 )
 UNHEALTHY = changed(
-    HEALTHY, ok=False, problems=["the disk is full", awkward.PARAGRAPH],
+    HEALTHY, ok=False, problems=["the disk is full", awkward.PARAGRAPH], warnings=[awkward.CONTROL],
     status="stopping: 3 running; the disk is full", draining=True, counts={},
     writer_latency=None, looked_at=None, database="/" + awkward.LONG,
 )  # fmt: skip

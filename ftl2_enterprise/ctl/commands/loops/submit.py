@@ -20,6 +20,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     GetRevisionFile,
     PreviewUpdate,
     ShowLoop,
+    ShowPolicy,
     SubmitLoop,
     UpdateLoop,
 )
@@ -53,6 +54,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
     except Problem as problem:
         return _offer_update(session, given, request, problem)[1]
     session.reply(loop, lambda: _lines(session, loop))
+    _warn(session, request)
     show_freezes(session, loop)
     return 0
 
@@ -108,6 +110,16 @@ def _lines(session: CtlSession, loop: Loop) -> list[Line]:
     ]
 
 
+def _warn(session: CtlSession, request: SubmitLoop) -> None:
+    """Show warnings about the rules of the loop; those of the site are not the concern of this user."""
+    spec = request.spec
+    if spec.policy is None:
+        return
+    from ftl2_enterprise.ctl.loops import policy_warnings  # noqa: PLC0415 - most loops have no policy
+
+    policy_warnings.show_warnings(session, policy=spec.policy, inventory=spec.inventory, site=False)
+
+
 def _and_follow(session: CtlSession, given: GivenValues, request: SubmitLoop) -> int:
     from ftl2_enterprise.ctl import event_stream  # noqa: PLC0415 - most calls do not wait
     from ftl2_enterprise.ctl.loops import follow  # noqa: PLC0415
@@ -120,6 +132,7 @@ def _and_follow(session: CtlSession, given: GivenValues, request: SubmitLoop) ->
         return status if updated is None else follow.follow(session, updated, after=after)
     if not session.wants_json:
         session.print(state_line(loop, session.now()))
+    _warn(session, request)
     return follow.follow(session, loop, after=after)
 
 
@@ -127,7 +140,17 @@ COMMAND = Command(
     summary="Submit a desired state; the service runs it as a loop in its own process.",
     group=LOOPS,
     run=run,
-    verbs=(SubmitLoop, GetSettings, ShowLoop, PreviewUpdate, UpdateLoop, GetRevision, GetRevisionFile, ListFreezes),
+    verbs=(
+        SubmitLoop,
+        GetSettings,
+        ShowLoop,
+        PreviewUpdate,
+        UpdateLoop,
+        GetRevision,
+        GetRevisionFile,
+        ListFreezes,
+        ShowPolicy,
+    ),
     arguments=(options.DESIRED_STATE,),
     options=(
         options.FILE,

@@ -14,7 +14,7 @@ from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
 from ftl2_enterprise.loops.rows.observations import get_observations
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops.nouns import ActionState, ObservationState
-from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyQuestion
+from ftl2_enterprise.protocol.loops.policy import REFUSED, CallKind, CallOrigin, PolicyQuestion
 from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
 from ftl2_enterprise.wiring.loops import policy_check
 from ftl2_enterprise.wiring.settings import MODEL
@@ -114,12 +114,13 @@ async def compared(one: Scenario, tmp_path: Path) -> tuple[tuple[str, str], Poli
 @pytest.mark.parametrize("one", SCENARIOS, ids=lambda one: one.name)
 async def test_the_answer_is_what_the_engine_then_does(one: Scenario, tmp_path: Path) -> None:
     (done, error), first, last = await compared(one, tmp_path)
-    answered = "failed" if last.problem is not None and last.problem != last.reason else last.ruling
+    answered = "failed" if last.ruling == REFUSED else last.ruling
     assert answered == done, (last, error)
     if done == Ruling.DENY:
         assert last.reason in error
     assert last.paths == []
     # Without asking the host, it is the same, or names what the host has to resolve.
+    assert (last.problem is not None) == (last.ruling == REFUSED)
     assert first.ruling == last.ruling or (first.ruling == Ruling.ALLOW and first.paths)
 
 
@@ -198,7 +199,7 @@ async def test_the_answer_about_what_is_registered_is_what_the_engine_does(
         policy=str(policy), inventory=str(inventory),
     )  # fmt: skip
     [[answer]] = policy_check.answers(request, settings(tmp_path), None, in_service=False)
-    assert (answer.host, "failed" if answer.problem else answer.ruling) == (given["name"], expected)
+    assert (answer.host, "failed" if answer.ruling == REFUSED else answer.ruling) == (given["name"], expected)
     fields = {**given, "groups": given.get("groups", "").split()}
     data = {"rack": fields.pop("rack")} if "rack" in fields else {}
     decider = ScriptedDecider(

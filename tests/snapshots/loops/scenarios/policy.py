@@ -7,6 +7,7 @@ from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, P
 from ftl2_enterprise.render.loops import policy
 from tests.snapshots.scenario import Scenario
 from tests.support.data import awkward
+from tests.support.data.builders import changed
 
 
 def answer(ruling: str, reason: str = "", *, fence: str = "none", problem: str | None = None) -> PolicyAnswer:
@@ -23,7 +24,13 @@ ANSWERS = [
     answer("preview"),
     answer("allow", fence="reading"),
     answer("allow", fence="check_mode"),
-    answer("allow", fence="sandbox", problem="cannot find the module nosuch"),
+    answer("allow", fence="sandbox"),
+    answer("refused", "cannot find the module nosuch", problem="cannot find the module nosuch"),
+    changed(
+        answer("ask", "approval is required by policy rule 3 (10-base.yaml line 9): The team decides."),
+        needs=[RequiredPeople(people=2, group="network", expires=3600.0), RequiredPeople(by="administer")],
+    ),
+    changed(answer("allow"), rule=3, source="10-base.yaml line 9", revision="0123456789abcdef"),
     answer("deny", awkward.LONG + awkward.CONTROL),
 ]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.gate.approvals import ApprovalNeed
 from ftl2_enterprise.gate.policy import unknown_names
 from ftl2_enterprise.gate.policy.file import load_policy
-from ftl2_enterprise.gate.policy.types import AppliesTo, PolicyRule
+from ftl2_enterprise.gate.policy.types import AppliesTo, PolicyRule, RuleDecision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,24 @@ def written(tmp_path: Path, module: str, more: str = "") -> Path:
 def warned(hosts: frozenset[str] | None = HOSTS, **match: str) -> list[str]:
     rule = PolicyRule(number=1, match=match, reason="", source="p.yml line 2")
     return list(unknown_names.warnings([rule], hosts, {"enlarge"}))
+
+
+def test_a_group_of_people_that_this_system_does_not_have() -> None:
+    asked: list[str] = []
+
+    def is_group(name: str) -> bool:
+        asked.append(name)
+        return name == "network"
+
+    rules = [
+        PolicyRule(number=number, match={"module": "shell"}, reason="", source="p.yml line 2",
+                   decision=RuleDecision.ASK, needs=ApprovalNeed(group=group))
+        for number, group in enumerate(("network", "netwrk", "", "netwrk"), 1)
+    ]  # fmt: skip
+    found = list(unknown_names.warnings(rules, HOSTS, (), is_group))
+    why = "(p.yml line 2): this system has no group 'netwrk', so that no person can agree"
+    assert found == [f"rule 2 {why}", f"rule 4 {why}"]
+    assert asked == ["network", "netwrk"]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def run(session: CliSession, given: GivenValues) -> int:
         session.document(answers)
     else:
         session.out.print(answer_lines(answers))
+    show_warnings(session, given)
     return policy_question.exit_status(answers)
 
 
@@ -57,6 +58,29 @@ def ask(session: CliSession, given: GivenValues, questions: Sequence[PolicyQuest
         return answers(None)
     with session.open_store().read() as tx:
         return answers(tx)
+
+
+def show_warnings(session: CliSession, given: GivenValues) -> None:
+    """Show on standard error what `policy show` warns of."""
+    import sys  # noqa: PLC0415 - as the others
+
+    from ftl2_enterprise.protocol.loops.verbs import ShowPolicy  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.render.colour import painter  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.render.loops.policy import warning_lines  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.wiring.loops import policy_check  # noqa: PLC0415 - not needed for help
+
+    request = ShowPolicy(
+        loop=given.maybe("loop"),
+        policy=options.absolute(given, "policy"),
+        inventory=options.absolute(given, "inventory"),
+    )
+    if request.loop is None:
+        found = policy_check.in_force(request, session.settings, None)
+    else:
+        with session.open_store().read() as tx:
+            found = policy_check.in_force(request, session.settings, tx)
+    if found.warnings:
+        painter(sys.stderr).print(warning_lines(found.warnings))
 
 
 COMMAND = Command(
@@ -86,5 +110,6 @@ COMMAND = Command(
         "2: the site policy cannot be used, so that a run would not begin",
         "4: a call would be denied",
         "8: a call would need an approval",
+        "9: a call would be refused, whatever the policy is",
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.commands.loops.policy.check import WHERE, ask
+from ftl2_enterprise.cli.commands.loops.policy.check import WHERE, ask, show_warnings
 from ftl2_enterprise.cli.loops.arguments import POLICY
 from ftl2_enterprise.cli.program import JSON
 from ftl2_enterprise.commandline.declaration import PATH, Argument, Command, Example
@@ -28,6 +28,7 @@ def run(session: CliSession, given: GivenValues) -> int:
         session.document(policy_question.document(results))
     else:
         session.out.print(result_lines(results))
+    show_warnings(session, given)
     return policy_question.failed(results)
 
 

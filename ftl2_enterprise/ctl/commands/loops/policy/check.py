@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.commandline.declaration import Command, Example, Option
 from ftl2_enterprise.commandline.loops import options, policy_question, sent_files
 from ftl2_enterprise.ctl.loops.arguments import LOOP_REF, POLICY
-from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
+from ftl2_enterprise.ctl.loops.policy_warnings import show_warnings
+from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
 from ftl2_enterprise.render.loops.policy import answer_lines
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def run(session: CtlSession, given: GivenValues) -> int:
     """Ask the service; the exit status is the ruling."""
     (answers,) = ask(session, given, [policy_question.question(given)])
     session.reply(answers, lambda: answer_lines(answers))
+    show_warnings(session, loop=given.maybe("loop"), policy=options.absolute(given, "policy"),
+                  inventory=options.absolute(given, "inventory"))  # fmt: skip
     return policy_question.exit_status(answers)
 
 
@@ -47,7 +50,7 @@ COMMAND = Command(
     summary="Show whether a call, or a request to a model, would be allowed, and by which rule.",
     group=POLICY,
     run=run,
-    verbs=(CheckPolicy,),
+    verbs=(CheckPolicy, ShowPolicy),
     arguments=(policy_question.MODULE,),
     options=(
         *policy_question.ABOUT_CALLS,
@@ -68,5 +71,6 @@ COMMAND = Command(
     statuses=(
         "4: a call would be denied",
         "8: a call would need an approval, or the site policy cannot be used, so that nothing has an effect",
+        "9: a call would be refused, whatever the policy is",
     ),
 )

@@ -95,7 +95,7 @@ def test_an_observation_has_its_fence(command: Command, tmp_path: Path) -> None:
     assert line("service", "-p", "name=ssh", "-p", "state=started").endswith("it runs in check mode")
     assert line("stat", "-p", "path=/etc").endswith("it only reads")
     assert line("git", "-p", "repo=x").startswith(
-        "deny    localhost: cannot observe with git: it may change the host"
+        "refused localhost: cannot observe with git: it may change the host"
     )
 
 

@@ -20,9 +20,11 @@ DENIED = PolicyAnswer(
     fence="none",
     problem=None,
 )
-ALLOWED = PolicyAnswer(
-    host="b", ruling="allow", rule=None, source=None, reason="", fence="sandbox", problem="cannot find the module x"
-)
+ALLOWED = PolicyAnswer(host="b", ruling="allow", rule=None, source=None, reason="", fence="sandbox", problem=None)
+REFUSED = PolicyAnswer(
+    host="d", ruling="refused", rule=None, source=None, reason="cannot find the module x", fence="none",
+    problem="cannot find the module x",
+)  # fmt: skip
 ASKED = PolicyAnswer(host="c", ruling="ask", rule=1, source="p.yaml line 1", reason="ask", fence="none", problem=None)
 
 
@@ -75,7 +77,16 @@ def test_a_value_that_is_not_json_is_refused(service, ctl, word):
 
 
 @pytest.mark.parametrize(
-    ("answers", "status"), [([ALLOWED], 0), ([ALLOWED, ASKED], 8), ([ALLOWED, ASKED, DENIED], 4), ([], 0)]
+    ("answers", "status"),
+    [
+        ([ALLOWED], 0),
+        ([ALLOWED, ASKED], 8),
+        ([ALLOWED, ASKED, DENIED], 4),
+        ([], 0),
+        ([REFUSED], 9),
+        ([ASKED, REFUSED, ALLOWED], 9),
+        ([REFUSED, DENIED], 4),
+    ],
 )
 def test_the_exit_status_is_the_strictest_ruling(service, ctl, answers, status):
     service.on(CheckPolicy, [answers])
@@ -83,10 +94,11 @@ def test_the_exit_status_is_the_strictest_ruling(service, ctl, answers, status):
 
 
 def test_each_host_has_a_line_with_the_reason(service, ctl):
-    service.on(CheckPolicy, [[DENIED, ALLOWED]])
+    service.on(CheckPolicy, [[DENIED, ALLOWED, REFUSED]])
     assert ctl("policy", "check", "x")[1].splitlines() == [
         "deny    a: denied by policy rule 2",
-        "allow   b: no rule matches; it runs in the read-only sandbox; it would fail: cannot find the module x",
+        "allow   b: no rule matches; it runs in the read-only sandbox",
+        "refused d: cannot find the module x",
     ]
 
 
@@ -104,6 +116,8 @@ def test_the_answers_are_json(service, ctl):
         "problem": None,
         "paths": [],
         "frozen": None,
+        "revision": None,
+        "needs": [],
     }
 
 
@@ -165,10 +179,10 @@ def test_a_request_to_a_model_has_neither_host_nor_parameters(service, ctl, word
 
 
 def test_the_line_states_what_would_happen_and_not_what_a_denial_prevents(service, ctl):
-    denied = msgspec.structs.replace(DENIED, fence="sandbox", problem="cannot find the module x")
+    denied = msgspec.structs.replace(DENIED, fence="sandbox")
     shown = msgspec.structs.replace(ASKED, ruling="preview", rule=None, source=None, reason="")
     service.on(CheckPolicy, [[denied, shown]])
     assert ctl("policy", "check", "x")[1].splitlines() == [
-        "deny    a: denied by policy rule 2; even if it were allowed, it would fail: cannot find the module x",
+        "deny    a: denied by policy rule 2",
         "preview c: no rule matches; it is only shown, since the loop is a dry run",
     ]
