@@ -154,6 +154,8 @@ class History(Wire, frozen=True):
     """Those that these iterations asked, oldest first."""
     approvals: list[ApprovalRecord] = []
     """The requests for approval of these prompts, and those that these iterations used, oldest first."""
+    observations: list[Observation] = []
+    """What the decisions of a model requested and these iterations observed, in order; at most the last 1000."""
 
 
 class ActionPage(Wire, frozen=True):

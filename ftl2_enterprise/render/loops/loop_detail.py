@@ -111,7 +111,9 @@ def _last(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
     page = reader.call(GetHistory(loop=str(last.loop_id), actions=True, limit=1))
     actions = [one for one in page.actions if one.iteration_id == last.id]
     settled = [one for one in page.prompts if one.iteration_id == last.id and one.state is not PromptState.OPEN]
-    shown = iteration_lines(last, settled, page.approvals, with_denial=not actions)
+    shown = iteration_lines(
+        last, settled, page.approvals, with_denial=not actions, with_revision=page.loop.revision > 1
+    )
     if (earlier := len(actions) - SHOWN_ACTIONS) > 0:
         shown.append(line((f"{count(earlier, 'earlier action')} not shown", Role.FAINT), indent=2))
     return shown + [one for action in actions[-SHOWN_ACTIONS:] for one in action_lines(action, now)]
