@@ -93,6 +93,8 @@ class LoopLine(Wire, frozen=True):
     """Of a loop that has failed or is blocked: whether it was a dry run, which needs no person."""
     failures: int = 0
     """As of `Loop`."""
+    only_reports: bool = False
+    """Of a loop that rests with something out of place: whether its remediation is `never`."""
 
     @property
     def is_superseded(self) -> bool:

@@ -95,6 +95,10 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     return shown
 
 
+WITHOUT_MODEL = {"manifest", "rules"}
+"""The deciders that call no model: a freeze of calls of models, the only one of a kind, does not hold them."""
+
+
 def holding(reader: ViewReader, loop: Loop) -> list[FreezeRecord]:
     """The freezes that hold the loop, or parts of what it does."""
     return [
@@ -103,6 +107,7 @@ def holding(reader: ViewReader, loop: Loop) -> list[FreezeRecord]:
         if one.freeze.id == loop.frozen_by
         or one.freeze.scope is FreezeScope.ALL
         or (one.freeze.scope is FreezeScope.SUBJECT and one.freeze.of == loop_subject(loop.id))
+        or (one.freeze.scope is FreezeScope.KIND and loop.spec.decider not in WITHOUT_MODEL)
     ]
 
 
