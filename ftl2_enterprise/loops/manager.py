@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Text, literal_column, select, type_coerce
+from sqlalchemy import Text, case, func, literal_column, select, type_coerce
 
 from ftl2_enterprise.core.children import Candidate, Child, Plan, Urgency
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 SPLAY_GAP = 0.01
 """Seconds between two starts after a boot; less if `supervisor.splay` is too short for all of them."""
+FAILING = "failing"
+"""The word for a loop that rests after a run that did not converge."""
+FROZEN = "frozen"
+"""The word for a loop that waits for the end of a freeze."""
 _FIRST = 1_000
 """Priority of loops whose process only has to apply a request of a user, such as a cancellation."""
 
@@ -52,6 +56,8 @@ class Row(NamedTuple):
     updated_at: Instant
     is_superseded: bool = False
     """Whether its process has an earlier revision of the desired state."""
+    rests_as: str | None = None
+    """The word for its rest, if it is not that of a loop without problems: `frozen` or `failing`."""
 
 
 class RowFromTheFuture(NamedTuple):
@@ -76,6 +82,10 @@ _ROWS = Prepared(
         loops.c.open_prompts,
         loops.c.updated_at,
         loops.c.revision != loops.c.taken_revision,
+        case(
+            (loops.c.frozen_by.is_not(None), literal_column(f"'{FROZEN}'", Text)),
+            (func.coalesce(loops.c.reason, "") != "", literal_column(f"'{FAILING}'", Text)),
+        ),
     ).where(loops.c.managed == literal_column("1"), loops.c.ended_at.is_(None))
 )
 _DEADLINES = Prepared(
@@ -189,7 +199,8 @@ def compare(
     rests: dict[str, Instant] = {}
     next_at: Instant | None = None
     for row in rows:
-        counts[row.state] += 1
+        word = (row.rests_as if row.state == LoopState.RESTING else None) or row.state
+        counts[word] += 1
         key = process_rows.key_of(row.id)
         child = children.get(key)
         if child is not None:
@@ -206,7 +217,7 @@ def compare(
             continue
         begin = max(due, begins.get(row.id, 0))
         if begin <= now:
-            queue.append((-(row.priority if row.desired == Desired.RUN else _FIRST), due, row.id, row.state))
+            queue.append((-(row.priority if row.desired == Desired.RUN else _FIRST), due, row.id, word))
         elif next_at is None or begin < next_at:
             next_at = begin
     queue.sort()
@@ -226,6 +237,8 @@ _WORDS = (
     LoopState.RUNNING.value,
     LoopState.WAITING.value,
     LoopState.RESTING.value,
+    FAILING,
+    FROZEN,
     LoopState.PENDING.value,
     LoopState.PAUSED.value,
     LoopState.BLOCKED.value,

@@ -29,6 +29,13 @@ def covered(record: FreezeRecord) -> str:
             return f"calls on {one_line(freeze.of)}"
 
 
+def held_by(record: FreezeRecord, now: Instant) -> str:
+    """What the freeze covers, who ordered it, since when, why, and until when, for what it holds."""
+    until = record.freeze.until
+    ends = f"; until {moment(until)} (in {duration(seconds_between(now, until))})" if until is not None else ""
+    return f"{covered(record)}: {record.freeze.sentence}{ends}"
+
+
 def freeze_lines(records: Iterable[FreezeRecord], now: Instant) -> list[Line]:
     """One line for each freeze: what it covers, who ordered it, since when, until when, and why."""
     return [_line(record, now) for record in records]

@@ -95,7 +95,7 @@ def requested_observations(engine: LoopContext, now: LoopSnapshot, rules: RuleSe
         ("loop", engine.spec.observers or []),
         ("decider", engine.decider.observations(now.answers)),
         (CHECK, loop.check.observe if loop.check and is_check_valid(engine, loop) else []),
-        ("requested", _requested(now)),
+        (observation_rows.REQUESTED, _requested(now)),
         *((f"rule:{rule.name}", rule.observe) for rule in rules.rules),
     ]
     return [RequestedObservation(spec=spec, origin=origin) for origin, specs in sources for spec in specs]

@@ -57,8 +57,10 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     """The end of the run, if its last iteration ended it, its budget is exhausted, or policy denied everything."""
     iterations = now.of_run
     if iterations and (end := settled(iterations[-1])) is not None:
-        if end.outcome is Outcome.PREVIEWED and end.reason is None and not engine.decider.is_model:
-            return replace(end, reason=iterations[-1].reasoning)
+        if end.outcome is Outcome.PREVIEWED and not engine.decider.is_model and iterations[-1].reasoning:
+            reasoning = iterations[-1].reasoning
+            less = f". Not all of it would be executed: {end.reason}" if end.reason else ""
+            return replace(end, reason=f"{reasoning.removesuffix('.')}{less}" if less else reasoning)
         return end
     so_far = decide.of_budget(iterations)
     spent = len(so_far) >= engine.spec.max_iterations
@@ -149,13 +151,15 @@ def _blind(engine: LoopContext, now: LoopSnapshot, so_far: Sequence[Iteration]) 
 def _stuck(engine: LoopContext, loop: Loop, so_far: Sequence[Iteration]) -> RunEnd | None:
     """The end of a dry run, or of a run of rules alone, if another iteration had the same result; else None."""
     last = so_far[-1]
-    if engine.spec.dry_run and not engine.decider.is_model and last.outcome is IterationOutcome.OBSERVED:
-        return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
-    rules_alone = engine.spec.decider == RULES_ALONE or loop.spec.without_model
-    if not rules_alone or last.outcome is not IterationOutcome.OBSERVED:
+    if last.outcome is not IterationOutcome.OBSERVED:
         return None
-    if len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
+    rules_alone = engine.spec.decider == RULES_ALONE or loop.spec.without_model
+    if rules_alone and len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
         return RunEnd(outcome=Outcome.DENIED, reason=so_far[-2].error)
+    if engine.spec.dry_run and not engine.decider.is_model:
+        return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
+    if not rules_alone:
+        return None
     judged = engine.journal.read(rule_rows.get_rule_results, last.id)
     # A rule that matched may fire again in the next iteration and make progress then.
     return (

@@ -16,6 +16,7 @@ from ftl2_enterprise.loops.rows import (
     loop_list,
     loops as loop_rows,
     model_queue,
+    observations as observation_rows,
     processes as process_rows,
     prompts as prompt_rows,
 )
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Iteration
     from ftl2_enterprise.store.tx import Tx
 
-
+MOST_OBSERVATIONS = 1000
+"""Observations in a page of history."""
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
 """A prefix of a digest that is long enough to be unique."""
 MOST_ACTIONS = 1000
@@ -96,6 +98,7 @@ def get_history(tx: Tx, request: GetHistory, children: Table) -> History:
         more=more,
         prompts=prompt_rows.of_iterations(tx, loop.id, ids),
         approvals=[record_of(tx, one) for one in approval_rows.of_iterations(tx, loop.id, ids)],
+        observations=observation_rows.requested_by_decisions(tx, ids, limit=MOST_OBSERVATIONS),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
-from sqlalchemy import Float, bindparam, func, select, text, type_coerce
+from sqlalchemy import Float, Text, bindparam, func, select, text, type_coerce
 
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.loops.rows import model_queue
@@ -15,7 +15,7 @@ from ftl2_enterprise.loops.tables import (
     loops,
 )
 from ftl2_enterprise.protocol.loops.freshness import is_outdated
-from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode
+from ftl2_enterprise.protocol.loops.nouns import Condition, LoopRemediation, LoopState, Mode
 from ftl2_enterprise.protocol.loops.replies import LoopLine
 from ftl2_enterprise.store.columns import Flag
 from ftl2_enterprise.store.prepared import Prepared
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.children import Table
     from ftl2_enterprise.store.tx import Tx
 
-_FROM_ELSEWHERE = {"pid", "queued", "model_wait", "frozen_by", "retry", "left_out", "stale", "dry_run"}
+_FROM_ELSEWHERE = {
+    "pid",
+    "queued",
+    "model_wait",
+    "frozen_by",
+    "retry",
+    "left_out",
+    "stale",
+    "dry_run",
+    "only_reports",
+}
 _LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in _FROM_ELSEWHERE)
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
@@ -50,6 +60,7 @@ _SPEC = Prepared(
     select(
         type_coerce(func.json_extract(loops.c.spec, "$.interval"), Float),
         type_coerce(func.json_extract(loops.c.spec, "$.dry_run"), Flag),
+        type_coerce(func.json_extract(loops.c.spec, "$.remediation"), Text),
     ).where(loops.c.id == bindparam("row_id"))
 )
 _FOREVER = 2**63 - 1
@@ -93,6 +104,9 @@ def _with_spec(tx: Tx, loop: LoopLine) -> LoopLine:
     if loop.state in {*ENDED_LOOPS, LoopState.BLOCKED}:
         is_dry = loop.state in {LoopState.FAILED, LoopState.BLOCKED} and _SPEC.rows(tx, {"row_id": loop.id})[0][1]
         return replace(loop, dry_run=True) if is_dry else loop
+    if loop.state is LoopState.RESTING and loop.condition is Condition.DRIFTED:
+        remediation = _SPEC.rows(tx, {"row_id": loop.id})[0][2]
+        loop = replace(loop, only_reports=remediation == LoopRemediation.NEVER)
     at = loop.observed_at
     if loop.mode is not Mode.CONTINUOUS or at is None or not is_outdated(at, 0.0, tx.now):
         return loop

@@ -14,11 +14,14 @@ from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader, text_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.store.tx import Tx
 
-_OBSERVATIONS = Reader(observations, Observation)
+_OBSERVATIONS = Reader(observations, Observation, computed=frozenset({"fence"}))
+
+REQUESTED = "requested"
+"""Origin of the observations that a decision requests."""
 
 _INSERT = Prepared(insert(observations))
 _FINISH = Prepared(
@@ -75,6 +78,17 @@ def finish_observation(
 def get_observations(tx: Tx, iteration_id: int) -> list[Observation]:
     """The observations of an iteration, in the order in which they started."""
     return _OBSERVATIONS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))
+
+
+def requested_by_decisions(tx: Tx, iteration_ids: Sequence[int], *, limit: int) -> list[Observation]:
+    """What decisions have requested and these iterations have observed, in order; at most the last `limit`."""
+    query = (
+        _OBSERVATIONS.select()
+        .where(observations.c.iteration_id.in_(iteration_ids), observations.c.origin == REQUESTED)
+        .order_by(observations.c.id.desc())
+        .limit(limit)
+    )
+    return _OBSERVATIONS.all(tx.connection.execute(query))[::-1]
 
 
 def first_denied(tx: Tx, iteration_id: int) -> DeniedObservation | None:

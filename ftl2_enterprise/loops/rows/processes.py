@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, or_, select
 
 from ftl2_enterprise.core.lease import is_alive, pid_of
 from ftl2_enterprise.protocol.fact import kind_of
-from ftl2_enterprise.protocol.loops.facts import LoopCrashed, LoopHurried, LoopProcessEnded, loop_subject
+from ftl2_enterprise.protocol.loops.facts import LoopCrashed, LoopDesired, LoopHurried, LoopProcessEnded, loop_subject
 from ftl2_enterprise.protocol.loops.replies import Queued
 from ftl2_enterprise.store.events import events
 from ftl2_enterprise.store.prepared import Prepared
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PREFIX = "loop"
 """Prefix of the keys of loops' processes."""
 _LATEST = (
-    select(events.c.id, events.c.kind, events.c.data)
+    select(events.c.id, events.c.kind, events.c.data, events.c.actor)
     .where(events.c.subject == bindparam("of"))
     .order_by(events.c.id.desc())
     .limit(1_000)
@@ -32,6 +32,9 @@ _LATEST = (
 )
 # Only a few facts can be newer: the loop has one step left.
 _EXPEDITED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == kind_of(LoopHurried)).limit(1))
+_LAST_REQUEST = Prepared(
+    select(_LATEST.c.actor).where(_LATEST.c.kind == kind_of(LoopDesired)).order_by(_LATEST.c.id.desc()).limit(1)
+)
 _LAST_END = Prepared(
     select(_LATEST.c.data)
     .where(or_(_LATEST.c.kind == kind_of(LoopCrashed), _LATEST.c.kind == kind_of(LoopProcessEnded)))
@@ -71,6 +74,12 @@ def is_held(loop: Loop) -> bool:
 def is_expedited(tx: Tx, loop_id: int) -> bool:
     """Whether the loop, which is being cancelled, must not finish its current step."""
     return _EXPEDITED.scalar(tx, {"of": loop_subject(loop_id)}) is not None
+
+
+def requested_by(tx: Tx, loop_id: int) -> str:
+    """` by NAME` of the user who requested the desired state of the loop; empty if no user is known."""
+    actor: str | None = _LAST_REQUEST.scalar(tx, {"of": loop_subject(loop_id)})
+    return f" by {actor.partition(' (uid ')[0]}" if actor else ""
 
 
 def is_end_noted(tx: Tx, loop_id: int, pid: int | None, started_at: Instant | None) -> bool:

@@ -84,7 +84,7 @@ def _settled(iteration: Iteration, action_id: int, new: NewAction, event: Action
         case ActionEvent.PREVIEWED:
             return ActionPreviewed(
                 iteration_id=iteration.id, action_id=action_id, n=new.n, of=of, module=new.module, host=new.host,
-                summary=new.summary, asks=new.reason,
+                summary=new.summary, asks=new.reason, diff=new.diff,
             )  # fmt: skip
         case ActionEvent.FAILED:
             return ActionFailed(

@@ -55,12 +55,18 @@ def settle(tx: Tx, loop: Loop) -> Loop:
         case Desired.PAUSE | Desired.STOP if loop.state in PAUSABLE:
             if iteration is not None:
                 lose(tx, iteration)
-            pause(tx, loop, reason="paused on request" if loop.desired is Desired.PAUSE else "stopped on request")
+            word = "paused" if loop.desired is Desired.PAUSE else "stopped"
+            pause(tx, loop, reason=_on_request(tx, loop, word))
         case Desired.CANCEL if loop.state not in ENDED_LOOPS:
             cancel(tx, loop)
         case _:
             pass
     return loop_rows.get_loop(tx, loop.id)
+
+
+def _on_request(tx: Tx, loop: Loop, word: str) -> str:
+    """`paused by ada`, or `paused on request` if no user is known."""
+    return word + (process_rows.requested_by(tx, loop.id) or " on request")
 
 
 def lose(tx: Tx, iteration: Iteration) -> None:
@@ -113,7 +119,7 @@ def _superseded(tx: Tx, loop: Loop) -> str:
 
 def cancel(tx: Tx, loop: Loop) -> None:
     """Cancel the loop and close its open iteration, prompts and actions."""
-    reason = "cancelled on request"
+    reason = _on_request(tx, loop, "cancelled")
     close_iteration(tx, loop, IterationOutcome.INTERRUPTED, reason=reason)
     fact = LoopCancelled(outcome=Outcome.CANCELLED, reason=reason)
     loop_rows.move_loop(

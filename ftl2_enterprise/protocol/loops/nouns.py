@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +15,9 @@ from ftl2_enterprise.protocol.loops.decision import Check, Decision, Observation
 from ftl2_enterprise.protocol.text import StoredText
 
 LOCALHOST = "localhost"
+_FENCE_WITHIN = 40
+"""Characters at the end of a result, which keep its fence also if the result is shortened."""
+_FENCE = re.compile(r'[{,]"fence":"(none|check_mode|sandbox)"\}$')
 
 
 class LoopState(StrEnum):
@@ -385,6 +389,13 @@ class Observation(Wire, frozen=True):
     error: str | None
     started_at: Instant
     ended_at: Instant | None
+    fence: str | None = None
+    """By what it was kept from changing its host: `sandbox`, `check_mode` or `none`; null if it was not executed, or
+    its module only reads. Follows from `result`."""
+
+    def __post_init__(self) -> None:
+        if found := _FENCE.search(self.result.shown[-_FENCE_WITHIN:]):
+            msgspec.structs.force_setattr(self, "fence", found[1])
 
 
 class Action(Wire, frozen=True):

@@ -93,6 +93,8 @@ class LoopLine(Wire, frozen=True):
     """Of a loop that has failed or is blocked: whether it was a dry run, which needs no person."""
     failures: int = 0
     """As of `Loop`."""
+    only_reports: bool = False
+    """Of a loop that rests with something out of place: whether its remediation is `never`."""
 
     @property
     def is_superseded(self) -> bool:
@@ -154,6 +156,8 @@ class History(Wire, frozen=True):
     """Those that these iterations asked, oldest first."""
     approvals: list[ApprovalRecord] = []
     """The requests for approval of these prompts, and those that these iterations used, oldest first."""
+    observations: list[Observation] = []
+    """What the decisions of a model requested and these iterations observed, in order; at most the last 1000."""
 
 
 class ActionPage(Wire, frozen=True):

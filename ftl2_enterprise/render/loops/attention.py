@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.nouns import Condition, LoopState
 from ftl2_enterprise.protocol.loops.replies import LoopPage
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.render.loops.loop_list import read_loops
 from ftl2_enterprise.render.loops.loop_table import loop_table
 from ftl2_enterprise.render.loops.standing import is_failing, is_frozen, is_interrupted, is_overdue, is_stale
@@ -53,10 +54,11 @@ def attention_view(reader: ViewReader) -> ViewContent:
         every = count(len(page.loops), "loop")
         if not found.loops:
             return [line(symbol("✔", Role.GOOD), f"{every}: none needs attention")]
+        freezes = reader.call(ListFreezes()) if any(one.frozen_by for one in found.loops) else []
         need = "needs" if len(found.loops) == 1 else "need"
         return [
             line(symbol("✘", Role.BAD), (f"{len(found.loops)} of {every} {need} attention", Role.BAD)),
-            *loop_table(found.loops, now, reader.room, draining=found.draining),
+            *loop_table(found.loops, now, reader.room, draining=found.draining, freezes=freezes),
             offer(reader, "why", f"why {quoted(found.loops[0].name)}"),
         ]
 

@@ -12,12 +12,14 @@ from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Iteration,
     Loop,
+    Observation,
     Prompt,
     PromptState,
 )
 from ftl2_enterprise.protocol.loops.verbs import GetHistory
 from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.approvals import consent
+from ftl2_enterprise.render.loops.observations import observation_line
 from ftl2_enterprise.render.loops.prompt_endings import ending
 from ftl2_enterprise.render.loops.standing import condition_pieces, standing
 from ftl2_enterprise.render.loops.state_words import EXPLAINED_BY_ACTIONS, ITERATION_WORDS
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 LIMIT = 20
 SHOWN_UNMET = 8
+SHOWN_OBSERVATIONS = 8
 
 
 def history_view(
@@ -64,6 +67,7 @@ def history_view(
             iterations=[*earlier.iterations, *page.iterations],
             actions=[*earlier.actions, *page.actions],
             prompts=[*earlier.prompts, *page.prompts],
+            observations=[*earlier.observations, *page.observations],
             approvals=list({one.id: one for one in (*earlier.approvals, *page.approvals)}.values()),
         )
     return ViewContent(page, lambda: _view_lines(reader, page, request))
@@ -91,12 +95,20 @@ def page_lines(page: History, now: Instant, *, only_changed: bool = False) -> li
         return [*lines, line((none, Role.FAINT), indent=2)]
     asked: Mapping[int, list[Prompt]] = _by_iteration(page.prompts)
     done: Mapping[int, list[Action]] = _by_iteration(page.actions)
+    observed: Mapping[int, list[Observation]] = _by_iteration(page.observations)
     # With `--changed`, gaps in the numbers are iterations that are left out, not pruned ones.
     gaps = {} if only_changed else removed_lines(page.iterations, from_first=page.more is None)
     for iteration in page.iterations:
         lines += [gaps[iteration.id]] if iteration.id in gaps else []
         actions = done.get(iteration.id, [])
-        lines += iteration_lines(iteration, asked.get(iteration.id, []), page.approvals, with_denial=not actions)
+        lines += iteration_lines(
+            iteration,
+            asked.get(iteration.id, []),
+            page.approvals,
+            with_denial=not actions,
+            with_revision=page.loop.revision > 1,
+        )
+        lines += _observation_lines(observed.get(iteration.id, []))
         lines += _actions_lines(actions)
     return lines
 
@@ -115,7 +127,18 @@ def _actions_lines(actions: Sequence[Action]) -> list[Line]:
     return lines
 
 
-def _by_iteration[T: (Action, Prompt)](nouns: Sequence[T]) -> dict[int, list[T]]:
+def _observation_lines(observations: Sequence[Observation]) -> list[Line]:
+    """What an iteration observed because a model had requested it."""
+    if not observations:
+        return []
+    lines = [line(("observed, as the model requested:", Role.FAINT), indent=2)]
+    lines += [observation_line(one, indent=4, in_full=True) for one in observations[:SHOWN_OBSERVATIONS]]
+    if (more := len(observations) - SHOWN_OBSERVATIONS) > 0:
+        lines.append(line((f"and {more} more", Role.FAINT), indent=4))
+    return lines
+
+
+def _by_iteration[T: (Action, Observation, Prompt)](nouns: Sequence[T]) -> dict[int, list[T]]:
     found: dict[int, list[T]] = {}
     for one in nouns:
         found.setdefault(one.iteration_id, []).append(one)
@@ -166,18 +189,20 @@ def iteration_lines(
     approvals: Sequence[ApprovalRecord] = (),
     *,
     with_denial: bool = True,
+    with_revision: bool = False,
 ) -> list[Line]:
     """An iteration: number, run, start, outcome, decider, duration; reasoning, unmet conditions, error, prompts, and
     who approved its actions.
 
     `with_denial`: the error of a denied iteration is included, which repeats the reasons of its actions.
+    `with_revision`: the revision is shown also if it is the first.
     """
     if iteration.outcome is None:
         word, role = str(iteration.state), Role.ACCENT
     else:
         word, role = ITERATION_WORDS[iteration.outcome]
     by = f"  by {one_line(iteration.decided_by)}" if iteration.decided_by else ""
-    revision = f"revision {iteration.revision}  " if iteration.revision > 1 else ""
+    revision = f"revision {iteration.revision}  " if with_revision or iteration.revision > 1 else ""
     took = f"  {duration(seconds_between(iteration.started_at, iteration.ended_at))}" if iteration.ended_at else ""
     lines = [
         line(

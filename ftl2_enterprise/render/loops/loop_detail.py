@@ -97,6 +97,10 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     return shown
 
 
+WITHOUT_MODEL = {"manifest", "rules"}
+"""The deciders that call no model: a freeze of calls of models, the only one of a kind, does not hold them."""
+
+
 def holding(reader: ViewReader, loop: Loop, *, hosts: Iterable[str] = ()) -> list[FreezeRecord]:
     """The freezes that hold the loop, or parts of what it does, or calls on these hosts."""
     names = {host.casefold() for host in hosts}
@@ -107,6 +111,7 @@ def holding(reader: ViewReader, loop: Loop, *, hosts: Iterable[str] = ()) -> lis
         or one.freeze.scope is FreezeScope.ALL
         or (one.freeze.scope is FreezeScope.SUBJECT and one.freeze.of == loop_subject(loop.id))
         or (one.freeze.scope is FreezeScope.TARGET and one.freeze.of.casefold() in names)
+        or (one.freeze.scope is FreezeScope.KIND and loop.spec.decider not in WITHOUT_MODEL)
     ]
 
 
@@ -115,7 +120,9 @@ def _last(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
     page = reader.call(GetHistory(loop=str(last.loop_id), actions=True, limit=1))
     actions = [one for one in page.actions if one.iteration_id == last.id]
     settled = [one for one in page.prompts if one.iteration_id == last.id and one.state is not PromptState.OPEN]
-    shown = iteration_lines(last, settled, page.approvals, with_denial=not actions)
+    shown = iteration_lines(
+        last, settled, page.approvals, with_denial=not actions, with_revision=page.loop.revision > 1
+    )
     if (earlier := len(actions) - SHOWN_ACTIONS) > 0:
         shown.append(line((f"{count(earlier, 'earlier action')} not shown", Role.FAINT), indent=2))
     return shown + [one for action in actions[-SHOWN_ACTIONS:] for one in action_lines(action, now)]

@@ -38,13 +38,14 @@ def read_loops(reader: ViewReader, *, finished: bool, limit: int = LIMIT) -> Loo
 
 
 def _lines(reader: ViewReader, page: LoopPage, *, finished: bool, limit: int) -> list[Line]:
+    freezes = reader.call(ListFreezes())
     stopping = [
-        *freeze_lines(reader.call(ListFreezes()), reader.now()),
+        *freeze_lines(freezes, reader.now()),
         *stopping_lines(page.loops, draining=page.draining),
     ]
     if not page.loops:
         return [*stopping, *_empty(reader, finished=finished)]
-    table = loop_table(page.loops, reader.now(), reader.room, draining=page.draining)
+    table = loop_table(page.loops, reader.now(), reader.room, draining=page.draining, freezes=freezes)
     shown = [*stopping, counts_line(page.loops), *table]
     if page.more is not None:
         every = " --all" if finished else ""

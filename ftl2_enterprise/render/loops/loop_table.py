@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.nouns import LoopState
+from ftl2_enterprise.render.freezes import held_by
 from ftl2_enterprise.render.loops.standing import (
     QUEUED,
     STOPPING,
     condition_word,
     is_failing,
+    is_frozen,
     is_stale,
     standing,
     stopping,
@@ -19,10 +21,11 @@ from ftl2_enterprise.render.table import Cell, Column, cell, table
 from ftl2_enterprise.render.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.protocol.loops.replies import LoopLine
+    from ftl2_enterprise.protocol.service.verbs import FreezeRecord
 
 COLUMNS = (
     Column("LOOP", least=12),
@@ -52,13 +55,21 @@ ORDER = (
 """States in the order in which the counts list them."""
 
 
-def loop_table(loops: Sequence[LoopLine], now: Instant, room: int | None, *, draining: bool = False) -> list[Line]:
-    """The loops, one on each line."""
-    rows = [_row(loop, now, draining=draining) for loop in loops]
+def loop_table(
+    loops: Sequence[LoopLine],
+    now: Instant,
+    room: int | None,
+    *,
+    draining: bool = False,
+    freezes: Sequence[FreezeRecord] = (),
+) -> list[Line]:
+    """The loops, one on each line. `freezes`: those in force, for what they cover and when they end."""
+    records = {one.freeze.id: one for one in freezes}
+    rows = [_row(loop, now, records, draining=draining) for loop in loops]
     return table(COLUMNS, rows, room)
 
 
-def _row(loop: LoopLine, now: Instant, *, draining: bool) -> list[Cell]:
+def _row(loop: LoopLine, now: Instant, records: Mapping[str, FreezeRecord], *, draining: bool) -> list[Cell]:
     where = standing(loop)
     condition, role = condition_word(loop)
     if is_stale(loop, now):
@@ -74,8 +85,15 @@ def _row(loop: LoopLine, now: Instant, *, draining: bool) -> list[Cell]:
         cell((str(loop.failed_count), Role.BAD if loop.failed_count else Role.FAINT)),
         cell((dollars(loop.cost_usd) if loop.cost_usd else "-", Role.FAINT)),
         cell((str(loop.pid) if loop.pid else "-", Role.FAINT)),
-        cell(one_line(why(loop, now, draining=draining), 200) or ("-", Role.FAINT)),
+        cell(one_line(_why(loop, now, records, draining=draining), 200) or ("-", Role.FAINT)),
     ]
+
+
+def _why(loop: LoopLine, now: Instant, records: Mapping[str, FreezeRecord], *, draining: bool) -> str:
+    record = records.get(loop.frozen_by or "")
+    if record is None or draining or not is_frozen(loop):
+        return why(loop, now, draining=draining)
+    return held_by(record, now)
 
 
 def stopping_lines(loops: Sequence[LoopLine] | None, *, draining: bool) -> list[Line]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
 from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import ListPrompts
 from ftl2_enterprise.render.loops.approvals import approval_lines, consequences, short_action_lines
+from ftl2_enterprise.render.loops.observations import observation_line
 from ftl2_enterprise.render.loops.prompt_endings import ending, ending_line, state_word
 from ftl2_enterprise.render.loops.standing import expiry, until
 from ftl2_enterprise.render.table import Column, cell, table
-from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, symbol
+from ftl2_enterprise.render.text import Line, Role, ago, line, one_line, symbol
 from ftl2_enterprise.render.view import ViewContent, offer
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.protocol.loops.approvals import ApprovalState
-    from ftl2_enterprise.protocol.loops.nouns import Observation, Prompt
+    from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
     from ftl2_enterprise.render.view import ViewReader
 
@@ -32,8 +31,6 @@ SHOWN_OBSERVATIONS = 8
 SHOWN_APPROVALS = 5
 INTERNAL = "manifest:files"
 """The observation by which a manifest reads its own files."""
-UNHELPFUL = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
-"""Fields of a module's result that do not help to answer a prompt."""
 COLUMNS = (
     Column("ID", right=True),
     Column("LOOP", least=10),
@@ -114,7 +111,7 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
     seen = [one for one in detail.observations if one.error or not one.name.startswith(INTERNAL)]
     if seen:
         shown.append(line(("observed:", Role.FAINT), indent=INDENT))
-        shown += [_observation(one) for one in seen[:SHOWN_OBSERVATIONS]]
+        shown += [observation_line(one, indent=DEEPER) for one in seen[:SHOWN_OBSERVATIONS]]
         more = len(seen) - SHOWN_OBSERVATIONS
         if more > 0:
             shown.append(line((f"and {more} more", Role.FAINT), indent=DEEPER))
@@ -129,23 +126,6 @@ def _desired(detail: PromptDetail) -> str:
     # The text of a manifest does not fit on one line.
     is_text = "\n" not in detail.desired_state.strip()
     return f"  (desired state: {one_line(detail.desired_state, 160)})" if is_text else ""
-
-
-def _observation(one: Observation) -> Line:
-    what = one_line(one.error or _result_text(one.result.shown), 160)
-    role = Role.BAD if one.error else Role.PLAIN
-    return line((f"{one_line(f'{one.name} on {one.host}', 100)}: ", Role.FAINT), (what, role), indent=DEEPER)
-
-
-def _result_text(result: str) -> str:
-    """The readable part of a module's result: its output, or else its fields."""
-    try:
-        fields = msgspec.json.decode(result, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        # A long result is stored shortened, which is not valid JSON.
-        return result
-    output = str(fields.get("stdout") or fields.get("msg") or "").strip()
-    return output or fields_text({name: value for name, value in fields.items() if name not in UNHELPFUL})
 
 
 # --- lists of prompts ----------------------------------------------------------------------------------------------

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.core.clock import Instant, moment, seconds_between
 from ftl2_enterprise.protocol.loops.freshness import LATE, is_outdated
-from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Mode, Outcome, WaitReason
+from ftl2_enterprise.protocol.loops.nouns import (
+    Condition,
+    Desired,
+    LoopRemediation,
+    LoopState,
+    Mode,
+    Outcome,
+    WaitReason,
+)
 from ftl2_enterprise.protocol.loops.replies import LoopLine, ModelWait, Queued
 from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES, STATE_SYMBOLS
 from ftl2_enterprise.render.text import Line, Piece, Role, ago, count, duration, iso_time, line, one_line, symbol
@@ -32,6 +40,8 @@ WITH_EXCEPTIONS = f"{OUTCOME_WORDS[Outcome.CONVERGED][1]}, with exceptions"
 FROZEN = "frozen"
 STOPPING = "the service is stopping"
 NEXT_START = "continues after the next start of the service"
+REPORTS = "only reports (its remediation is `never`)"
+ONLY_REPORTS = "its remediation is `never`: it reports and changes nothing"
 _REPEATS_STATE = {"paused on request", "cancelled on request"}
 """Reasons that add nothing to the state."""
 
@@ -171,6 +181,8 @@ def _reason(loop: LoopLine | Loop, now: Instant) -> str:
         return count(loop.open_prompts, "open prompt")
     if loop.state is LoopState.RESTING:
         reason = f"{one_line(loop.reason.removesuffix('.'), 120)}; " if loop.reason else ""
+        if only_reports(loop):
+            reason += f"{REPORTS}; "
         return f"{reason}next check {until(loop.next_run_at, now)}"
     if loop.reason and loop.state is not LoopState.COMPLETED and loop.reason not in _REPEATS_STATE:
         return one_line(loop.reason, 300)
@@ -179,6 +191,13 @@ def _reason(loop: LoopLine | Loop, now: Instant) -> str:
     if is_interrupted(loop):
         return "its process ended unexpectedly"
     return "runs in the foreground" if loop.state is LoopState.RUNNING else "was run in the foreground"
+
+
+def only_reports(loop: LoopLine | Loop) -> bool:
+    """Whether something is out of place that the loop may not repair."""
+    if isinstance(loop, LoopLine):
+        return loop.only_reports
+    return loop.spec.remediation is LoopRemediation.NEVER and loop.condition is Condition.DRIFTED
 
 
 def _wait_of(loop: LoopLine | Loop, model_wait: ModelWait | None) -> ModelWait | None:

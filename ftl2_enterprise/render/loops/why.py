@@ -12,19 +12,21 @@ from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Condition,
     Desired,
-    LoopRemediation,
     LoopState,
+    Outcome,
     PromptKind,
 )
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts, ShowLoop
-from ftl2_enterprise.render.freezes import covered
+from ftl2_enterprise.render.freezes import held_by
 from ftl2_enterprise.render.loops.loop_detail import holding
 from ftl2_enterprise.render.loops.standing import (
     ENDED,
     NEXT_START,
+    ONLY_REPORTS,
     condition_pieces,
     expiry,
     is_stale,
+    only_reports,
     retrying,
     standing,
     until,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 """Lines about what is out of place, and as many about what failed."""
+WHILE_DENIED = "it is denied again until the policy or the desired state changes"
 _RESUMED = {Desired.PAUSE, Desired.STOP}
 
 
@@ -152,9 +155,7 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
     loop, name = detail.loop, quoted(detail.loop.name)
     for record in holding(reader, loop):
         ends = "health" if record.freeze.id in NOT_THAWED else f"thaw {record.freeze.id}"
-        until = f"; until {expiry(record.freeze.until, now)}" if record.freeze.until is not None else ""
-        text = f"{covered(record)}: {record.freeze.sentence}{until}"
-        yield Cause(kind=CauseKind.FROZEN, text=text, command=ends)
+        yield Cause(kind=CauseKind.FROZEN, text=held_by(record, now), command=ends)
     if detail.draining and loop.state not in ENDED:
         yield Cause(kind=CauseKind.SERVICE_STOPPING, text=f"the service is stopping; the loop {NEXT_START}")
     if loop.state is LoopState.PAUSED and loop.desired in _RESUMED:
@@ -206,7 +207,10 @@ def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
         )
     elif loop.state in {LoopState.BLOCKED, LoopState.FAILED}:
         kind = CauseKind.BLOCKED if loop.state is LoopState.BLOCKED else CauseKind.FAILED
-        yield Cause(kind=kind, text=loop.reason or f"it is {loop.state}", command=f"retry {name}")
+        text, command = loop.reason or f"it is {loop.state}", f"retry {name}"
+        if loop.outcome is Outcome.DENIED:
+            text, command = f"{text.removesuffix('.')}; {WHILE_DENIED}", "policy show"
+        yield Cause(kind=kind, text=text, command=command)
     elif loop.state is LoopState.RESTING and loop.reason and loop.frozen_by is None:
         reason = loop.reason.removesuffix(".")
         then = f"it observes again {until(loop.next_run_at, now)}"
@@ -228,8 +232,8 @@ def _state(detail: LoopDetail, now: Instant) -> Iterator[Cause]:
 
 def _standing_orders(loop: Loop) -> Iterator[Cause]:
     """What the loop does not do, because a person has decided so before or during its run."""
-    if loop.spec.remediation is LoopRemediation.NEVER and loop.condition is Condition.DRIFTED:
-        yield Cause(kind=CauseKind.REMEDIATION, text="its remediation is `never`: it reports and changes nothing")
+    if only_reports(loop):
+        yield Cause(kind=CauseKind.REMEDIATION, text=ONLY_REPORTS)
     if loop.left_out:
         names = ", ".join(loop.left_out)
         yield Cause(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency
-from ftl2_enterprise.loops.manager import Row, compare, due_at, splayed
+from ftl2_enterprise.loops.manager import FAILING, FROZEN, Row, compare, due_at, splayed
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.supervisor.control.admission import Admission, admit
 from tests.support.loops.plans import keys
@@ -239,3 +239,15 @@ def test_any_rows_and_children_give_a_consistent_plan(
     assert all(urgency is Urgency.NOW for key, urgency in again.stop.items() if key in stopped)
     if plan.recheck_after is not None:
         assert plan.recheck_after > 0
+
+
+def test_failing_and_frozen_loops_are_not_counted_as_resting() -> None:
+    rest: dict[str, Any] = {"next_run_at": NOW + 1}
+    rows = [row(L.RESTING, id=1, **rest), row(L.RESTING, id=2, rests_as=FAILING, **rest)]
+    rows += [row(L.RESTING, id=3, rests_as=FROZEN, **rest), row(L.PENDING, id=4, rests_as=FAILING)]
+    assert plan_for(*rows).counts == {"resting": 1, "failing": 1, "frozen": 1, "pending": 1}
+
+
+def test_a_failing_loop_that_is_queued_is_counted_once() -> None:
+    rows = [row(L.RESTING, id=n, rests_as=FAILING, next_run_at=NOW - 1) for n in (1, 2)]
+    assert admitted(*rows, max_running=1).counts == {"failing": 1, "queued": 1}

@@ -21,7 +21,7 @@ from ftl2_enterprise.protocol.loops.manifest import FileState
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set as AbstractSet
 
     from ftl2_enterprise.adapters.deciders.manifest.file_checks import DesiredPath
     from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan, PlannedStep
@@ -177,7 +177,8 @@ class _ManifestDecision:
         parts = [
             f"Of {total}, would change: {'; then '.join(named)}." if named else f"Of {total}, none would change."
         ]
-        if unknown := self._named(StepStatus.UNKNOWN):
+        changing = {name for level in levels for name in (step.step.name for step, _ in level)}
+        if unknown := self._not_known(changing):
             parts.append(f"Not known: {', '.join(unknown)}.")
         if waiting:
             names = list(dict.fromkeys(waiting))
@@ -186,6 +187,14 @@ class _ManifestDecision:
         if unanswered := self._named(StepStatus.UNANSWERED):
             parts.append(f"Questions later: {', '.join(unanswered)}.")
         return " ".join(parts)
+
+    def _not_known(self, changing: Collection[str]) -> list[str]:
+        """The steps whose status is unknown; with the hosts, if the step would change others."""
+        hosts: dict[str, list[str]] = {}
+        for step, host in self._pairs():
+            if self._verdict(step, host).status is StepStatus.UNKNOWN:
+                hosts.setdefault(step.step.name, []).append(host)
+        return [f"{name} on {', '.join(on)}" if name in changing else name for name, on in hosts.items()]
 
     # --- status of the steps ---------------------------------------------------------------------------------------
 

@@ -77,6 +77,8 @@ class ActionPreviewed(ActionFact, frozen=True, tag="action.previewed"):
     """What it would do, in one line without secrets."""
     asks: str | None = None
     """Why people would have to approve it, if so."""
+    diff: str = ""
+    """What it would change on the host, if that was compared; a long text is cut, and the action has all of it."""
 
 
 class ActionDenied(ActionFact, frozen=True, tag="action.denied"):

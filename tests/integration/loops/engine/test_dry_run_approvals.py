@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
 from ftl2_enterprise.cli.loops import run_totals
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopRemediation, Outcome
@@ -69,3 +70,25 @@ async def test_a_call_of_a_rule_that_would_ask_is_denied_as_in_a_run(tmp_path: P
     assert state is ActionState.DENIED
     assert error is not None
     assert "approval is required by policy rule 1" in error
+
+
+async def test_rules_alone_end_as_denied_as_in_a_run(tmp_path: Path) -> None:
+    directory = write_rule(tmp_path / "rules", "restart", action="await ftl.service(name='nginx')")
+    values: dict[str, Any] = {"rules_dir": str(directory.parent), "policy": policy(tmp_path)}
+    found = []
+    for dry_run in (True, False):
+        (tmp_path / str(dry_run)).mkdir()
+        with bench(tmp_path / str(dry_run), RulesDecider(), dry_run=dry_run, **values) as b:
+            loop = await b.run()
+            found.append((loop.outcome, loop.reason))
+    assert found[0] == found[1]
+    assert found[0][0] is Outcome.DENIED
+
+
+async def test_the_end_has_what_would_change_although_a_part_is_denied(tmp_path: Path) -> None:
+    path = tmp_path / "deny.yml"
+    path.write_text("rules:\n  - {decision: deny, match: {module: service}, reason: by day}\n")
+    with bench(tmp_path, ScriptedDecider(BOTH), dry_run=True, policy=str(path)) as b:
+        loop = await b.run()
+    assert loop.outcome is Outcome.PREVIEWED
+    assert (loop.reason or "").startswith("both are out of place. Not all of it would be executed: service on ")

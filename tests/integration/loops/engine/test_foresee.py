@@ -52,6 +52,7 @@ async def test_a_dry_run_stores_what_each_action_would_change(tmp_path: Path) ->
     with bench(tmp_path, ScriptedDecider(Decision(actions=[COPY, SHELL])), modules=modules, dry_run=True) as b:
         loop = await b.run()
         (copy, shown), (shell, nothing) = stored(b)
+        assert [one["diff"] for one in b.data("action.previewed")] == [shown, ""]
     assert (loop.outcome, modules.calls) == (Outcome.PREVIEWED, [])
     assert (copy.state, shell.state, nothing) == (ActionState.PREVIEWED, ActionState.PREVIEWED, "")
     assert shown == "--- /etc/a\n+++ /etc/a\n@@ -1 +1 @@\n-old\n+new"

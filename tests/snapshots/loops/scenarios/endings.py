@@ -35,9 +35,11 @@ LEFT: dict[str, dict[str, Any]] = {
         "outcome": Outcome.PREVIEWED,
         "reason": "Of 4 steps, would change: a; then b. 2 steps wait for required steps: c, d.",
     },
-    "paused": {"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused on request"},
+    "paused": {"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused by ada"},
     "blocked": {"state": LoopState.BLOCKED, "reason": "the package nginx does not exist"},
 }
+NOT_OF_LOOP = {"pid", "queued", "model_wait", "stale", "dry_run", "only_reports"}
+"""Fields of lists alone."""
 TALLY = Tally(iterations=2, changed=3, ok=1, failed=1, denied=1, unknown=1, skipped=1, previewed=1,
               model_calls=2, cost_usd=0.0421)  # fmt: skip
 
@@ -62,9 +64,7 @@ SUMMARY = [
 
 def standing_loop(name: str, fields: dict[str, Any]) -> Any:
     """The loop of an entry of STANDINGS; some of its fields exist only in lists."""
-    of_loop = {
-        key: value for key, value in fields.items() if key not in {"pid", "queued", "model_wait", "stale", "dry_run"}
-    }
+    of_loop = {key: value for key, value in fields.items() if key not in NOT_OF_LOOP}
     return loop(name, failures=2 if name == "failing" else 0, **of_loop)
 
 

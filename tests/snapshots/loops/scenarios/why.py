@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ftl2_enterprise.core.freeze import FreezeScope
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
@@ -127,13 +128,22 @@ WHY_VIEW = [
         "not observed for long", state=LoopState.RESTING, reason=None, spec=EVERY_MINUTE, observed_at=ago(7200),
         next_run_at=ago(7100),
     ),
-    plain("paused", state=LoopState.PAUSED, desired=Desired.PAUSE, reason="paused on request"),
+    plain("paused", state=LoopState.PAUSED, desired=Desired.PAUSE, reason="paused by ada"),
     plain("a revision follows", process=PROCESS, revision=3, taken_revision=2),
     plain("pausing", desired=Desired.PAUSE, process=PROCESS),
     plain("queued in a stopping service", state=LoopState.PENDING, queued=QUEUED, draining=True),
     plain("waiting for its model", process=PROCESS, model_wait=waits(WaitReason.PLACES, places=4)),
     plain("restarting", restart_at=IN_A_MINUTE, reason="killed by SIGKILL"),
     plain("blocked", state=LoopState.BLOCKED, reason="the package nginx does not exist"),
+    plain("denied", state=LoopState.FAILED, outcome=Outcome.DENIED, reason="denied by policy rule 2"),
+    Scenario(
+        "a freeze of models",
+        of_loop,
+        replies(
+            detail(process=PROCESS, model_wait=waits(WaitReason.UNAVAILABLE)),
+            freezes=[FreezeRecord(freeze=replace(FREEZE, scope=FreezeScope.KIND, of="model_call"))],
+        ),
+    ),
     plain("in the foreground", managed=False, process=PROCESS),
     plain("interrupted", managed=False),
     plain("completed", state=LoopState.COMPLETED, reason=None),
@@ -148,7 +158,12 @@ def of_attention(reader: FixedReader) -> Any:
 
 
 ATTENTION_VIEW = [
-    Scenario("some need it", of_attention, {ListLoops: LoopPage(loops=[*LINES, OVERDUE])}, has_colour=True),
+    Scenario(
+        "some need it",
+        of_attention,
+        {ListLoops: LoopPage(loops=[*LINES, OVERDUE]), ListFreezes: [FreezeRecord(freeze=FREEZE)]},
+        has_colour=True,
+    ),
     Scenario(
         "one needs it",
         of_attention,

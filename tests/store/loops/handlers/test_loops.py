@@ -382,3 +382,12 @@ def test_an_unknown_loop_is_not_found(db: Store, verb: type[Request[Any]]) -> No
     with pytest.raises(Problem, match="cannot find the loop") as caught:
         do(db, verb(loop="wep"))  # pyright: ignore[reportCallIssue]
     assert caught.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("verb", "word"), [(verbs.PauseLoop, "paused"), (verbs.StopLoop, "stopped"), (verbs.CancelLoop, "cancelled")]
+)
+def test_the_reason_names_who_requested_it(db: Store, verb: Any, word: str) -> None:
+    with db.write() as tx:
+        loop_in(tx, L.RESTING)
+    assert do(db, verb(loop="web"), actor="eva (uid 1000, pid 8)").reason == f"{word} by eva"

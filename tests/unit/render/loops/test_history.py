@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.facts import IterationChecked
-from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, ObservationState
 from ftl2_enterprise.protocol.loops.replies import History
 from ftl2_enterprise.render.loops import fact_lines, history
-from tests.support.data.builders import NOW, action, iteration, loop
+from tests.support.data.builders import NOW, action, iteration, loop, observation
 
 
 def test_history_shows_where_no_op_iterations_were_removed():
@@ -48,3 +48,31 @@ def test_what_could_not_be_observed_is_unknown_and_no_difference():
     )
     for lines in (history.iteration_lines(decided), fact_lines.unmet(unmet, unmet[1:]), checked):
         assert [one.plain.strip(" ?≠") for one in lines][-2:] == expected
+
+
+def page_of(*found, revision: int = 1, observations=()) -> list[str]:
+    page = History(loop=loop(revision=revision), iterations=list(found), more=3, observations=list(observations))
+    return [one.plain.strip() for one in history.page_lines(page, NOW)]
+
+
+def test_history_shows_what_a_model_observed_and_with_which_fence():
+    seen = [
+        observation("up", '{"rc":0,"stdout":"active","changed":false,"fence":"sandbox"}'),
+        observation("svc", '{"changed":true,"fence":"check_mode"}', module="service", params={"name": "nginx"}),
+        observation("key", "{}", params={"cmd": "cat /k"}, state=ObservationState.DENIED, error="no keys"),
+        observation("unsafe", '{"stdout":"a","fence":"none"}', params={"cmd": "a"}),
+    ]
+    shown = page_of(iteration(12), iteration(13, id=13), observations=seen)
+    start = shown.index("observed, as the model requested:")
+    assert shown[start + 1 : start + 5] == [
+        'command on web1 cmd="systemctl is-active nginx" (up, read-only sandbox): active',
+        "service on web1 name=nginx (svc, check mode): would change in check mode",
+        'command on web1 cmd="cat /k" (key): denied: no keys',
+        "command on web1 cmd=a (unsafe, without a sandbox): a",
+    ]
+    assert shown[start + 5].startswith("iteration 13")
+
+
+def test_the_first_revision_is_shown_once_there_is_a_second_one():
+    assert "  revision 1  " in page_of(iteration(12), revision=2)[-1]
+    assert "revision" not in page_of(iteration(12))[-1]

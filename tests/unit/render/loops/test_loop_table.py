@@ -7,12 +7,15 @@ from collections import Counter
 
 import pytest
 
+from ftl2_enterprise.core.clock import moment
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Outcome
+from ftl2_enterprise.protocol.service.verbs import FreezeRecord
 from ftl2_enterprise.render.colour import Painter
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
 from ftl2_enterprise.render.text import width
-from tests.support.data.builders import LONG_NAME, NOW, SEVERAL, loop_line
+from tests.support.data.builders import LONG_NAME, NOW, SEVERAL, ago, loop_line
 
 
 def shown(lines, *, terminal: bool = True) -> list[str]:
@@ -56,6 +59,14 @@ def test_every_state_has_words(state, desired, condition):
 def test_hostile_names_cannot_control_the_terminal():
     loop = loop_line("we\x1b[2Jb\r\n", reason="\x1b]0;x\x07oops", state=LoopState.BLOCKED)
     assert "\x1b" not in "\n".join(shown(loop_table.loop_table([loop], NOW, 100)))
+
+
+def test_a_frozen_loop_is_shown_with_what_the_freeze_covers_and_its_end():
+    freeze = Freeze(id="5f", scope=FreezeScope.ALL, reason="incident", by="ann", since=ago(60), until=ago(-60))
+    frozen = loop_line(state=LoopState.RESTING, frozen_by="5f", reason=freeze.sentence)
+    text = shown(loop_table.loop_table([frozen], NOW, 500, freezes=[FreezeRecord(freeze=freeze)]))[1]
+    assert f"everything: {freeze.sentence}; until {moment(ago(-60))} (in 60 s)" in text
+    assert freeze.sentence in shown(loop_table.loop_table([frozen], NOW, 500))[1]
 
 
 def test_loops_that_fail_are_not_counted_as_resting():

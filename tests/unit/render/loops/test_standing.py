@@ -6,7 +6,15 @@ import pytest
 
 from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.replies import Queued
-from ftl2_enterprise.render.loops.standing import NEXT_START, STOPPING, condition_pieces, standing, stopping, why
+from ftl2_enterprise.render.loops.standing import (
+    NEXT_START,
+    REPORTS,
+    STOPPING,
+    condition_pieces,
+    standing,
+    stopping,
+    why,
+)
 from ftl2_enterprise.render.text import line
 from tests.support.data.builders import NOW, ago, loop, loop_line
 
@@ -22,6 +30,12 @@ from tests.support.data.builders import NOW, ago, loop, loop_line
         ({"state": LoopState.PENDING}, "starting", ""),
         ({"state": LoopState.PAUSED}, "resuming", ""),
         ({"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused on request"}, "paused", ""),
+        ({"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused by ada"}, "paused", "paused by ada"),
+        (
+            {"state": LoopState.RESTING, "next_run_at": ago(-90), "only_reports": True},
+            "resting",
+            f"{REPORTS}; next check in 90 s",
+        ),
         ({"state": LoopState.PAUSED, "reason": "stopped on request"}, "resuming", ""),
         ({"state": LoopState.PENDING, "managed": False}, "pending", "was run in the foreground"),
         ({"managed": False}, "running", "runs in the foreground"),

@@ -358,3 +358,9 @@ async def test_rules_without_a_decider_converge() -> None:
     decision = await rules.decide(broken, NOT_CALLED)
     assert not decision.converged
     assert decision.reasoning == "cannot evaluate rule disk: KeyError: 'df'"
+
+
+def test_a_step_that_is_unknown_on_one_host_and_would_change_another_is_named_with_the_host() -> None:
+    made = decider(command("a", "host: web,") + command("b", "host: web,"))
+    decision = decide(made, situation(seen_of(made, {"is-a@web1": 1}, web2="no route to host"), dry_run=True))
+    assert decision.reasoning == "Of 2 steps, would change: a. Not known: a on web2, b."
