@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops.engine import decide, pacing
 from ftl2_enterprise.loops.rows import observations as observation_rows, rules as rule_rows
-from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, Outcome
+from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, Mode, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,9 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     if iterations and (end := settled(iterations[-1])) is not None:
         if end.outcome is Outcome.PREVIEWED and end.reason is None and not engine.decider.is_model:
             return replace(end, reason=iterations[-1].reasoning)
+        if end.outcome is Outcome.DRIFTED and engine.spec.mode is not Mode.CONTINUOUS:
+            # A continuous loop that rests with a reason has failed.
+            return replace(end, reason=end.reason or _first_unmet(iterations[-1]) or iterations[-1].reasoning)
         return end
     so_far = decide.of_budget(iterations)
     spent = len(so_far) >= engine.spec.max_iterations
