@@ -39,7 +39,7 @@ from ftl2_enterprise.render.view import offer
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.ctl.session import CtlSession
-    from ftl2_enterprise.protocol.loops.nouns import Action
+    from ftl2_enterprise.protocol.loops.nouns import Action, Outcome
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
     from ftl2_enterprise.protocol.text import StoredText
     from ftl2_enterprise.protocol.verb import Request
@@ -84,10 +84,10 @@ def _follow(session: CtlSession, loop: Loop, printer: Printer, *, after: int, un
         with closing(event_stream.events(session, subject=loop_subject(loop.id), after=after)) as events:
             for event in events:
                 _print(session, printer, event)
-                if isinstance(fact_of(event), wait_for):
+                if isinstance(fact := fact_of(event), wait_for):
                     loop = session.call(ShowLoop(loop=str(loop.id))).loop
                     if _is_over(loop, until_end=until_end):
-                        return _end(session, loop)
+                        return _end(session, loop, fact.outcome if isinstance(fact, LoopRested) else None)
     except KeyboardInterrupt:
         if not session.wants_json:
             watch = session.command(f"watch {quoted(loop.name)}")
@@ -133,16 +133,18 @@ def _print(session: CtlSession, printer: Printer, event: Event) -> None:
             session.asker.has_shown(prompt_subject(fact.prompt_id))
 
 
-def _end(session: CtlSession, loop: Loop) -> int:
+def _end(session: CtlSession, loop: Loop, rested: Outcome | None = None) -> int:
+    """Show where the loop is; `rested` is the outcome of the run after which it rests."""
+    status = exit_of(loop, rested)
     if session.wants_json:
         session.item(loop)
-        return exit_of(loop)
+        return status
     if loop.state is LoopState.RESTING:
         session.print(state_line(loop, session.now()))
     else:
         session.print(outcome_line(loop))
     session.print(_answers(session, loop))
-    return exit_of(loop)
+    return status
 
 
 def _answers(session: CtlSession, loop: Loop) -> list[Line]:

@@ -53,8 +53,11 @@ OUTCOMES: dict[Outcome, LoopExit] = {
 }
 
 
-def exit_of(loop: Loop) -> LoopExit:
-    """The exit status of a command that ran or followed the loop, from its current state."""
+def exit_of(loop: Loop, rested: Outcome | None = None) -> LoopExit:
+    """The exit status of a command that ran or followed the loop, from its current state.
+
+    `rested` is the outcome of the run after which it rests, if that is known: a row has that of a loop that ended.
+    """
     match loop.state:
         case LoopState.WAITING:
             return LoopExit.WAITING
@@ -65,7 +68,7 @@ def exit_of(loop: Loop) -> LoopExit:
         case LoopState.RESTING if loop.frozen_by is not None:
             return LoopExit.FROZEN
         case LoopState.RESTING:
-            return _of_last_run(loop)
+            return _of_last_run(loop) if rested is None else OUTCOMES[rested]
         case _ if loop.outcome is not None:
             return OUTCOMES[loop.outcome]
         case _:
