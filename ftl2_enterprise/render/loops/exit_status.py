@@ -22,6 +22,7 @@ class LoopExit(IntEnum):
     DRIFTED = 10
     UNAPPROVED = 11
     FROZEN = 12
+    VOID = 13
 
 
 MEANINGS: dict[LoopExit, str] = {
@@ -37,6 +38,7 @@ MEANINGS: dict[LoopExit, str] = {
     LoopExit.DRIFTED: "drifted: something is out of place, and the remediation of the loop is `never`",
     LoopExit.UNAPPROVED: "unapproved: the actions were rejected, or not approved in time",
     LoopExit.FROZEN: "frozen: the loop waits for the end of a freeze",
+    LoopExit.VOID: "void: something had changed, so the actions that were approved were not executed",
 }
 
 OUTCOMES: dict[Outcome, LoopExit] = {
