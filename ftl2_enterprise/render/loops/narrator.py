@@ -62,7 +62,7 @@ from ftl2_enterprise.render.loops.approvals import (
 )
 from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.prompt_endings import answered, ending_line
-from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, question
+from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, question, question_reason
 from ftl2_enterprise.render.loops.standing import WITH_EXCEPTIONS
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, person, symbol
@@ -393,7 +393,10 @@ class Narrator:
             return []
         # The actions of an approval follow, and they are numbered.
         options = [] if fact.options == [APPROVE, REJECT] else fact.options
-        return question(fact.prompt_id, fact.question, options, fact.default)
+        asked = question(fact.prompt_id, fact.question, options, fact.default, model=fact.model)
+        # A manifest gives its reason before it asks.
+        why = fact.context if fact.model is not None else None
+        return [*asked, *question_reason(why, model=fact.model, indent=DEEPER)]
 
     def _approval_requested(self, fact: ApprovalRequested) -> list[Line]:
         if not self.with_questions:
