@@ -15,7 +15,7 @@ from ftl2_enterprise.gate.approvals import (
     ApproverAccess,
     why_missing,
 )
-from ftl2_enterprise.protocol.loops.approvals import ApprovalState, RequiredPeople
+from ftl2_enterprise.protocol.loops.approvals import NOT_NEEDED, ApprovalState, RequiredPeople
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.caller import Caller
     from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest, ApprovalVote
 
-NOT_NEEDED = "nothing is out of place any more"
-"""Why an approval is void that was not used before the drift ended without it."""
 _UID = re.compile(r" ?\(uid ([0-9]+), pid [0-9]+\)$")
 """The end of the actor that the service records. A name before it may contain anything."""
 

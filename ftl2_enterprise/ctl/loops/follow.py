@@ -9,8 +9,10 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.ctl import event_stream
 from ftl2_enterprise.ctl.loops.questions import prompt_subject
 from ftl2_enterprise.protocol.fact import fact_of
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, NOT_NEEDED
 from ftl2_enterprise.protocol.loops.facts import (
     ApprovalRequested,
+    ApprovalVoided,
     IterationStarted,
     LoopAsked,
     LoopBlocked,
@@ -23,11 +25,11 @@ from ftl2_enterprise.protocol.loops.facts import (
     PromptAsked,
     loop_subject,
 )
-from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState, Prompt
+from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState, Prompt, PromptKind
 from ftl2_enterprise.protocol.loops.verbs import GetText, ListActions, ShowLoop, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import ListEvents
 from ftl2_enterprise.render.loops.approvals import decision_offers
-from ftl2_enterprise.render.loops.exit_status import exit_of
+from ftl2_enterprise.render.loops.exit_status import LoopExit, exit_of
 from ftl2_enterprise.render.loops.fact_lines import header
 from ftl2_enterprise.render.loops.narrator import Narrator
 from ftl2_enterprise.render.loops.standing import ENDED, outcome_line, state_line
@@ -39,7 +41,7 @@ from ftl2_enterprise.render.view import offer
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.ctl.session import CtlSession
-    from ftl2_enterprise.protocol.loops.nouns import Action
+    from ftl2_enterprise.protocol.loops.nouns import Action, Outcome
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
     from ftl2_enterprise.protocol.text import StoredText
     from ftl2_enterprise.protocol.verb import Request
@@ -70,7 +72,8 @@ def after_call(session: CtlSession, request: Request[Any]) -> int:
     if loop.desired is not Desired.RUN or loop.state in ENDED:
         # It does not continue, so there is nothing to wait for.
         return _end(session, loop)
-    return follow(session, loop, after=after)
+    is_approval = isinstance(reply, Prompt) and reply.kind is PromptKind.APPROVAL and reply.answer == APPROVE
+    return _follow(session, loop, _narrator(session, loop), after=after, approved=reply.id if is_approval else None)
 
 
 def follow(session: CtlSession, loop: Loop, *, after: int) -> int:
@@ -78,16 +81,29 @@ def follow(session: CtlSession, loop: Loop, *, after: int) -> int:
     return _follow(session, loop, _narrator(session, loop), after=after)
 
 
-def _follow(session: CtlSession, loop: Loop, printer: Printer, *, after: int, until_end: bool = False) -> int:
-    wait_for = ENDS if until_end else STOPS
+def _follow(
+    session: CtlSession,
+    loop: Loop,
+    printer: Printer,
+    *,
+    after: int,
+    until_end: bool = False,
+    approved: int | None = None,
+) -> int:
+    """`approved` is the prompt whose actions the user has approved; the status reports if that becomes void."""
+    wait_for, is_void = ENDS if until_end else STOPS, False
     try:
         with closing(event_stream.events(session, subject=loop_subject(loop.id), after=after)) as events:
             for event in events:
                 _print(session, printer, event)
-                if isinstance(fact_of(event), wait_for):
+                fact = fact_of(event)
+                if isinstance(fact, ApprovalVoided) and fact.prompt_id == approved:
+                    is_void = fact.reason != NOT_NEEDED
+                if isinstance(fact, wait_for):
                     loop = session.call(ShowLoop(loop=str(loop.id))).loop
                     if _is_over(loop, until_end=until_end):
-                        return _end(session, loop)
+                        rested = fact.outcome if isinstance(fact, LoopRested) else None
+                        return _end(session, loop, rested, is_void=is_void)
     except KeyboardInterrupt:
         if not session.wants_json:
             watch = session.command(f"watch {quoted(loop.name)}")
@@ -133,16 +149,23 @@ def _print(session: CtlSession, printer: Printer, event: Event) -> None:
             session.asker.has_shown(prompt_subject(fact.prompt_id))
 
 
-def _end(session: CtlSession, loop: Loop) -> int:
+def _end(session: CtlSession, loop: Loop, rested: Outcome | None = None, *, is_void: bool = False) -> int:
+    """Show where the loop is; `rested` is the outcome of the run after which it rests.
+
+    `is_void`: what the user approved was not executed. That counts more than what the loop did instead.
+    """
+    status = exit_of(loop, rested)
+    if is_void and status in {LoopExit.CONVERGED, LoopExit.WAITING}:
+        status = LoopExit.VOID
     if session.wants_json:
         session.item(loop)
-        return exit_of(loop)
+        return status
     if loop.state is LoopState.RESTING:
         session.print(state_line(loop, session.now()))
     else:
         session.print(outcome_line(loop))
     session.print(_answers(session, loop))
-    return exit_of(loop)
+    return status
 
 
 def _answers(session: CtlSession, loop: Loop) -> list[Line]:

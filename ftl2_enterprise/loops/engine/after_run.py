@@ -36,7 +36,7 @@ ENDS: dict[Outcome, type[EndingFact]] = {
     Outcome.NOT_CONVERGED: LoopFailed,
     Outcome.DENIED: LoopFailed,
     Outcome.UNAPPROVED: LoopFailed,
-    Outcome.DRIFTED: LoopCompleted,
+    Outcome.DRIFTED: LoopFailed,
     Outcome.MODEL_FAILED: LoopFailed,
     Outcome.FAILED: LoopFailed,
     Outcome.CANCELLED: LoopCancelled,

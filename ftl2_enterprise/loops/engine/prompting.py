@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 POLL = 0.2
 """Seconds between checks for an answer that another process recorded."""
 
-OWN = "engine:"
+OWN = prompt_rows.OWN
 """Beginning of the keys of questions that the engine asks."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops.engine import decide, pacing
 from ftl2_enterprise.loops.rows import observations as observation_rows, rules as rule_rows
-from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, Outcome
+from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, Mode, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +61,9 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
             reasoning = iterations[-1].reasoning
             less = f". Not all of it would be executed: {end.reason}" if end.reason else ""
             return replace(end, reason=f"{reasoning.removesuffix('.')}{less}" if less else reasoning)
+        if end.outcome is Outcome.DRIFTED and engine.spec.mode is not Mode.CONTINUOUS:
+            # A continuous loop that rests with a reason has failed.
+            return replace(end, reason=end.reason or _first_unmet(iterations[-1]) or iterations[-1].reasoning)
         return end
     so_far = decide.of_budget(iterations)
     spent = len(so_far) >= engine.spec.max_iterations

@@ -99,7 +99,13 @@ def list_prompts(tx: Tx, request: ListPrompts, children: Table) -> list[PromptLi
     found = prompt_rows.newest_prompts(tx, loop_id, settled=request.settled, limit=request.limit)
     names = {prompt.loop_id: loop_names.name_of_loop(tx, prompt.loop_id) for prompt in found}
     return [
-        PromptLine(prompt=prompt, loop=names[prompt.loop_id], approval=approval_of(tx, prompt)) for prompt in found
+        PromptLine(
+            prompt=prompt,
+            loop=names[prompt.loop_id],
+            approval=approval_of(tx, prompt),
+            model=prompt_rows.model_of(tx, prompt),
+        )
+        for prompt in found
     ]
 
 
@@ -113,6 +119,7 @@ def show_prompt(tx: Tx, request: ShowPrompt, children: Table) -> PromptDetail:
         desired_state=loop.desired_state,
         observations=observation_rows.get_observations(tx, prompt.iteration_id),
         approval=approval_of(tx, prompt),
+        model=prompt_rows.model_of(tx, prompt),
     )
 
 

@@ -13,6 +13,7 @@ from ftl2_enterprise.loops.rows.loops import add_to_loop
 from ftl2_enterprise.loops.tables import (
     iterations,
     loops,
+    model_calls,
     prompts,
 )
 from ftl2_enterprise.protocol.loops.facts import (
@@ -49,6 +50,12 @@ _OF_LOOP = Prepared(_PROMPTS.select().where(prompts.c.loop_id == bindparam("of")
 _RUN_OF = Prepared(select(iterations.c.run).where(iterations.c.id == bindparam("row_id")))
 _REVISION_OF = Prepared(select(iterations.c.revision).where(iterations.c.id == bindparam("row_id")))
 _NOW = Prepared(select(loops.c.mode, loops.c.run).where(loops.c.id == bindparam("row_id")))
+_MODEL_OF = Prepared(
+    select(iterations.c.decided_by).where(
+        iterations.c.id == bindparam("row_id"),
+        select(model_calls.c.id).where(model_calls.c.iteration_id == iterations.c.id).exists(),
+    )
+)
 _NEEDS_A_PERSON = (
     IterationOutcome.BLOCKED,
     IterationOutcome.FAILED,
@@ -67,6 +74,18 @@ _LAST_END = Prepared(
         ),
     )
 )
+
+
+OWN = "engine:"
+"""Beginning of the keys of questions that the engine asks; those of deciders never begin with it."""
+
+
+def model_of(tx: Tx, prompt: Prompt) -> str | None:
+    """The model that asks the question; None if a manifest, a rule or the engine does, or for an approval."""
+    if prompt.kind is PromptKind.APPROVAL or prompt.key.startswith(OWN):
+        return None
+    found = _MODEL_OF.first(tx, {"row_id": prompt.iteration_id})
+    return None if found is None else found[0]
 
 
 def insert_prompt(  # noqa: PLR0913 - each is a column

@@ -58,6 +58,7 @@ def record_asked(tx: Tx, iteration: Iteration, decision: Decision, prompt: Promp
         context=prompt.context,
         deadline_at=prompt.deadline_at,
         secret=prompt.secret,
+        model=prompt_rows.model_of(tx, prompt),
     )
     tx.emit(asked, subject=loop_subject(iteration.loop_id))
 

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
-from ftl2_enterprise.loops.approval_terms import NOT_NEEDED
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -24,6 +23,7 @@ from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
 )
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units
+from ftl2_enterprise.protocol.loops.approvals import NOT_NEEDED
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.facts import (
     DecidedAction,

@@ -15,6 +15,8 @@ REJECTED_BY = "rejected by "
 NOT_IN_TIME, NO_PERSON = "not approved within ", "no person can be asked in this run"
 REQUEST_DISMISSED = "the request for approval was dismissed"
 """How the reason of an action begins that people did not decide about."""
+NOT_NEEDED = "nothing is out of place any more"
+"""Why an approval is void that was not used before the drift ended without it."""
 
 
 class Denial(StrEnum):

@@ -174,6 +174,8 @@ class PromptLine(Wire, frozen=True):
     loop: str
     approval: ApprovalDetail | None = None
     """What is to be approved; null for a question."""
+    model: str | None = None
+    """The model that asks the question, which is untrusted text; null if no model does, or for an approval."""
 
 
 class PromptDetail(Wire, frozen=True):
@@ -185,6 +187,8 @@ class PromptDetail(Wire, frozen=True):
     observations: list[Observation]
     approval: ApprovalDetail | None = None
     """What is to be approved; null for a question."""
+    model: str | None = None
+    """The model that asks the question, which is untrusted text; null if no model does, or for an approval."""
 
 
 class RuleInfo(Wire, frozen=True):

@@ -173,7 +173,7 @@ def origin_lines(origin: str | None, decider: str | None, reasoning: str | None,
     return [*lines, *([line(("why: ", Role.FAINT), one_line(reasoning, 600), indent=indent)] if reasoning else [])]
 
 
-def model_text(text: str | None, *, indent: int) -> list[Line]:
+def model_text(text: str | None, *, indent: int, title: str = "the model writes:") -> list[Line]:
     """What a model has written, marked as such in every line; nothing without a text.
 
     The lines are short, so that the terminal breaks none of them: the rest would have no mark.
@@ -185,7 +185,7 @@ def model_text(text: str | None, *, indent: int) -> list[Line]:
         return []
     size = QUOTED if width(whole) == len(whole) else QUOTED // 2
     return [
-        line(("the model writes:", Role.FAINT), indent=indent),
+        line((title, Role.FAINT), indent=indent),
         *(line(("> ", Role.FAINT), part, indent=indent) for part in textwrap.wrap(whole, size)),
     ]
 

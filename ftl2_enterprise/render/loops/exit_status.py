@@ -22,6 +22,7 @@ class LoopExit(IntEnum):
     DRIFTED = 10
     UNAPPROVED = 11
     FROZEN = 12
+    VOID = 13
 
 
 MEANINGS: dict[LoopExit, str] = {
@@ -37,6 +38,7 @@ MEANINGS: dict[LoopExit, str] = {
     LoopExit.DRIFTED: "drifted: something is out of place, and the remediation of the loop is `never`",
     LoopExit.UNAPPROVED: "unapproved: the actions were rejected, or not approved in time",
     LoopExit.FROZEN: "frozen: the loop waits for the end of a freeze",
+    LoopExit.VOID: "void: something had changed, so the actions that were approved were not executed",
 }
 
 OUTCOMES: dict[Outcome, LoopExit] = {
@@ -53,8 +55,11 @@ OUTCOMES: dict[Outcome, LoopExit] = {
 }
 
 
-def exit_of(loop: Loop) -> LoopExit:
-    """The exit status of a command that ran or followed the loop, from its current state."""
+def exit_of(loop: Loop, rested: Outcome | None = None) -> LoopExit:
+    """The exit status of a command that ran or followed the loop, from its current state.
+
+    `rested` is the outcome of the run after which it rests, if that is known: a row has that of a loop that ended.
+    """
     match loop.state:
         case LoopState.WAITING:
             return LoopExit.WAITING
@@ -65,7 +70,7 @@ def exit_of(loop: Loop) -> LoopExit:
         case LoopState.RESTING if loop.frozen_by is not None:
             return LoopExit.FROZEN
         case LoopState.RESTING:
-            return _of_last_run(loop)
+            return _of_last_run(loop) if rested is None else OUTCOMES[rested]
         case _ if loop.outcome is not None:
             return OUTCOMES[loop.outcome]
         case _:

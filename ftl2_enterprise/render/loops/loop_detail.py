@@ -37,9 +37,8 @@ from ftl2_enterprise.render.view import ViewContent
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
-    from ftl2_enterprise.protocol.loops.replies import LoopDetail, RevisionLine
+    from ftl2_enterprise.protocol.loops.replies import LoopDetail, PromptLine, RevisionLine
     from ftl2_enterprise.protocol.service.verbs import FreezeRecord
     from ftl2_enterprise.render.view import ViewReader
 
@@ -88,10 +87,12 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
         shown.append(_fact("crashes", f"{loop.crashes}{within}"))
     if detail.last is not None:
         shown += [line(), *_last(reader, detail.last, now)]
-    approvals = _approvals(reader, detail)
+    prompts = _prompts(reader, detail)
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
-        asked = question(prompt.id, prompt.question, numbered(prompt), prompt.default)
-        actions, ends = short_action_lines(approvals.get(prompt.id)), expires(prompt, now, indent=4)
+        found = prompts.get(prompt.id)
+        approval, model = (None, None) if found is None else (found.approval, found.model)
+        asked = question(prompt.id, prompt.question, numbered(prompt), prompt.default, model=model)
+        actions, ends = short_action_lines(approval), expires(prompt, now, indent=4)
         shown += [line(), asked[0], *actions, *asked[1:], *ends]
     shown += _next(reader, detail)
     return shown
@@ -128,11 +129,11 @@ def _last(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
     return shown + [one for action in actions[-SHOWN_ACTIONS:] for one in action_lines(action, now)]
 
 
-def _approvals(reader: ViewReader, detail: LoopDetail) -> dict[int, ApprovalDetail | None]:
-    """What the open prompts ask people to approve, by the id of the prompt."""
-    if all(prompt.kind is not PromptKind.APPROVAL for prompt in detail.open_prompts):
+def _prompts(reader: ViewReader, detail: LoopDetail) -> dict[int, PromptLine]:
+    """The open prompts with who asks, and what people are to approve, by their ids."""
+    if not detail.open_prompts:
         return {}
-    return {one.prompt.id: one.approval for one in reader.call(ListPrompts(loop=str(detail.loop.id)))}
+    return {one.prompt.id: one for one in reader.call(ListPrompts(loop=str(detail.loop.id)))}
 
 
 def _fact(label: str, *pieces: Piece) -> Line:

@@ -19,6 +19,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ApprovalGiven,
     ApprovalRejected,
     ApprovalRequested,
+    ApprovalVoided,
     IterationChecked,
     IterationDecided,
     IterationDelayed,
@@ -61,7 +62,7 @@ from ftl2_enterprise.render.loops.approvals import (
 )
 from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.prompt_endings import answered, ending_line
-from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, question
+from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, question, question_reason
 from ftl2_enterprise.render.loops.standing import WITH_EXCEPTIONS
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, person, symbol
@@ -185,6 +186,8 @@ class Narrator:
                 self._decided.add(fact.prompt_id)
                 why = f": {one_line(fact.reason, 200)}" if fact.reason else ""
                 return [line(symbol("⊘", Role.WARNING), f"rejected by {one_line(fact.by, 80)}{why}", indent=INDENT)]
+            case ApprovalVoided():
+                return self._approval_voided(fact)
             case PromptAnswered():
                 self._settled.add(fact.prompt_id)
                 # Who approved or rejected was shown, with the reason.
@@ -390,7 +393,10 @@ class Narrator:
             return []
         # The actions of an approval follow, and they are numbered.
         options = [] if fact.options == [APPROVE, REJECT] else fact.options
-        return question(fact.prompt_id, fact.question, options, fact.default)
+        asked = question(fact.prompt_id, fact.question, options, fact.default, model=fact.model)
+        # A manifest gives its reason before it asks.
+        why = fact.context if fact.model is not None else None
+        return [*asked, *question_reason(why, model=fact.model, indent=DEEPER)]
 
     def _approval_requested(self, fact: ApprovalRequested) -> list[Line]:
         if not self.with_questions:
@@ -415,6 +421,16 @@ class Narrator:
         left = f"; {one_line(fact.missing, 200)}" if fact.missing else ""
         by = one_line(fact.by, 80)
         return [line(symbol("✔", Role.GOOD), f"approved by {by}", (why, Role.FAINT), left, indent=INDENT)]
+
+    def _approval_voided(self, fact: ApprovalVoided) -> list[Line]:
+        prompt = self.lookup_prompt(fact.prompt_id)
+        if prompt is None or prompt.answer not in {APPROVE, REJECT}:
+            # No person had decided; that it was withdrawn is shown.
+            return []
+        what = "approval" if prompt.answer == APPROVE else "rejection"
+        text = f"the {what} of prompt {fact.prompt_id} is void"
+        why = f": {one_line(fact.reason, 300)}"
+        return [line(symbol("!", Role.WARNING), (text, Role.WARNING), why, indent=INDENT)]
 
     def _prompt_expired(self, prompt_id: int, *, unattended: bool = False) -> list[Line]:
         self._settled.add(prompt_id)

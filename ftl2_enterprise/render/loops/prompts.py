@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
 from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import ListPrompts
-from ftl2_enterprise.render.loops.approvals import approval_lines, consequences, short_action_lines
+from ftl2_enterprise.render.loops.approvals import (
+    MODEL,
+    approval_lines,
+    consequences,
+    model_text,
+    origin_lines,
+    short_action_lines,
+)
 from ftl2_enterprise.render.loops.observations import observation_line
 from ftl2_enterprise.render.loops.prompt_endings import ending, ending_line, state_word
 from ftl2_enterprise.render.loops.standing import expiry, until
@@ -31,6 +38,8 @@ SHOWN_OBSERVATIONS = 8
 SHOWN_APPROVALS = 5
 INTERNAL = "manifest:files"
 """The observation by which a manifest reads its own files."""
+BY_MODEL = "a model asks"
+"""Precedes the words of a model, so that no person takes them for those of this program."""
 COLUMNS = (
     Column("ID", right=True),
     Column("LOOP", least=10),
@@ -46,17 +55,27 @@ COLUMNS = (
 # --- one prompt ----------------------------------------------------------------------------------------------------
 
 
-def question(prompt_id: int, text: str, options: Sequence[str], default: str | None) -> list[Line]:
-    """A question with its numbered options and its default."""
-    lines = [
-        line(symbol("?", Role.WARNING), (f"prompt {prompt_id}: ", Role.WARNING), one_line(text, 600), indent=INDENT)
-    ]
+def question(
+    prompt_id: int, text: str, options: Sequence[str], default: str | None, *, model: str | None = None
+) -> list[Line]:
+    """A question with its numbered options and its default; that of a model is quoted."""
+    what = one_line(text, 600) if model is None else BY_MODEL
+    lines = [line(symbol("?", Role.WARNING), (f"prompt {prompt_id}: ", Role.WARNING), what, indent=INDENT)]
+    if model is not None:
+        lines += [*origin_lines(MODEL, model, None, indent=DEEPER), *model_text(text, indent=DEEPER)]
     for n, option in enumerate(options, start=1):
         mark = [(" (default)", Role.FAINT)] if option == default else []
         lines.append(line((f"{n}) ", Role.ACCENT), one_line(option), *mark, indent=DEEPER))
     if default is not None and default not in options:
         lines.append(line((f"default: {one_line(default)}", Role.FAINT), indent=DEEPER))
     return lines
+
+
+def question_reason(text: str | None, *, model: str | None, indent: int = INDENT) -> list[Line]:
+    """Why it is asked; what a model gives as its reason is quoted."""
+    if model is not None:
+        return model_text(text, indent=indent, title="the reason of the model:")
+    return [line(("why: ", Role.FAINT), one_line(text, 600), indent=indent)] if text else []
 
 
 def expires(prompt: Prompt, now: Instant, *, indent: int = INDENT) -> list[Line]:
@@ -99,14 +118,14 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
             f" asked {ago(prompt.asked_at, now)}",
             (_desired(detail), Role.FAINT),
         ),
-        *question(prompt.id, prompt.question, numbered(prompt), prompt.default),
+        *question(prompt.id, prompt.question, numbered(prompt), prompt.default, model=detail.model),
     ]
     if detail.approval is not None:
         shown += approval_lines(detail.approval)
     shown += expires(prompt, now)
     # The context of an approval repeats what its own lines show.
-    if prompt.context and detail.approval is None:
-        shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=INDENT))
+    if detail.approval is None:
+        shown += question_reason(prompt.context, model=detail.model)
     # The files of a manifest are internal to it; its reason names the differences.
     seen = [one for one in detail.observations if one.error or not one.name.startswith(INTERNAL)]
     if seen:
@@ -153,7 +172,7 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
             cell(one_line(one.loop, 80)),
             cell((ago(one.prompt.asked_at, now), Role.FAINT)),
             cell(state_word(one.prompt, _approval_state(one), now) if settled else "-"),
-            cell(one_line(one.prompt.question, 300)),
+            cell(_asked(one)),
             cell(one_line(" | ".join(one.prompt.options), 120) or ("a secret" if one.prompt.secret else "any text")),
             cell(until(one.prompt.deadline_at, now) if one.prompt.deadline_at and not settled else "-"),
             cell(one_line(_ending(one), 160)),
@@ -166,11 +185,19 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
             what = ("prompt ", (str(one.prompt.id), Role.STRONG), " asks to approve:")
             lines = [*short_action_lines(one.approval), *expires(one.prompt, now, indent=DEEPER)]
             shown += [line(*what, indent=INDENT), *lines]
+        for one in [one for one in found if one.model is not None][:SHOWN_APPROVALS]:
+            shown += question(one.prompt.id, one.prompt.question, (), None, model=one.model)
+            shown += question_reason(one.prompt.context, model=one.model, indent=DEEPER)
         for one in [one for one in found if one.approval is None and one.prompt.deadline_at is not None]:
             at = expiry(one.prompt.deadline_at or now, now)
             shown.append(line("prompt ", (str(one.prompt.id), Role.STRONG), f" expires: {at}", indent=INDENT))
         shown.append(offer(reader, "answer the oldest", f"answer {found[0].prompt.id}"))
     return shown
+
+
+def _asked(one: PromptLine) -> str:
+    text = one_line(one.prompt.question, 300)
+    return text if one.model is None else f"{BY_MODEL}: {text}"
 
 
 def _approval_state(one: PromptLine) -> ApprovalState | None:
@@ -200,7 +227,7 @@ def open_prompt_lines(reader: ViewReader, prompts: Sequence[PromptLine], *, most
                 symbol("?", Role.WARNING),
                 (f"prompt {one.prompt.id}", Role.WARNING),
                 f" of {one_line(one.loop, 60)}, {ago(one.prompt.asked_at, now)}: ",
-                one_line(one.prompt.question, 200),
+                _asked(one),
                 (f"; expires {expiry(one.prompt.deadline_at, now)}" if one.prompt.deadline_at else "", Role.FAINT),
             )
         )
@@ -220,7 +247,7 @@ def asked_notice(one: PromptLine) -> list[Line]:
         line(
             symbol("?", Role.WARNING),
             (f"{one_line(one.loop, 60)} asks", Role.WARNING),
-            f": {one_line(one.prompt.question, 300)}",
+            f": {_asked(one)}",
             (f" ({choices})" if choices else "", Role.FAINT),
         ),
         line(("-> ", Role.FAINT), (f"answer {one.prompt.id}", Role.COMMAND), indent=2),

@@ -183,13 +183,16 @@ def _holds(reader: ViewReader, detail: LoopDetail, now: Instant) -> Iterator[Cau
         yield Cause(kind=CauseKind.MODEL, text=waiting(detail.model_wait))
     if loop.retry is not None and loop.state is LoopState.RUNNING:
         yield Cause(kind=CauseKind.RETRY, text=retrying(loop.retry))
-    approvals = {one.prompt.id: one.approval for one in reader.call(ListPrompts(loop=str(loop.id)))}
+    lines = {one.prompt.id: one for one in reader.call(ListPrompts(loop=str(loop.id)))}
     for prompt in sorted(detail.open_prompts, key=lambda one: one.id):
-        approval = approvals.get(prompt.id)
+        found = lines.get(prompt.id)
+        approval, model = (None, None) if found is None else (found.approval, found.model)
         missing = f" ({approval.missing})" if approval is not None and approval.missing else ""
         is_approval = prompt.kind is PromptKind.APPROVAL
         ends = f"; expires {expiry(prompt.deadline_at, now)}" if prompt.deadline_at is not None else ""
         asks = "for an approval" if is_approval else "a person"
+        if model is not None:
+            asks = f"a person, in the words of a model ({model})"
         yield Cause(
             kind=CauseKind.APPROVAL if is_approval else CauseKind.QUESTION,
             text=f"prompt {prompt.id} asks {asks}: {prompt.question}{missing}{ends}",

@@ -13,8 +13,10 @@ from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, RejectPrompt, ShowLoop, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.render.loops.approvals import rejected
+from ftl2_enterprise.render.loops.exit_status import LoopExit
 from ftl2_enterprise.render.loops.prompt_endings import answered
 from ftl2_enterprise.render.loops.prompts import detail_lines
+from ftl2_enterprise.render.terminal import INTERRUPTED
 from ftl2_enterprise.render.text import Role, line
 
 if TYPE_CHECKING:
@@ -102,8 +104,14 @@ def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) ->
     if reason:
         request = RejectPrompt(prompt=prompt_id, reason=reason)
     status = follow.after_call(session, request)
-    # The prompt is answered: a later failure of the loop is no failure of this command.
-    return status if follows else 0
+    if follows:
+        return status
+    is_expected = status in _EXPECTED or (status == LoopExit.UNAPPROVED and text == REJECT)
+    return 0 if is_expected else status
+
+
+_EXPECTED: set[int] = {INTERRUPTED, LoopExit.WAITING, LoopExit.STOPPED, LoopExit.FROZEN}
+"""Statuses of the loop with which this command has succeeded, unless it has to report them: it may continue later."""
 
 
 COMMAND = Command(
@@ -132,7 +140,8 @@ COMMAND = Command(
     details=(
         "Without an answer, the prompt is shown with its options, its reason and the observations, and you type the "
         "answer; then the loop is followed. After `reject` you can type a reason. Ctrl-C stops following, and the "
-        "loop continues."
+        "loop continues. The exit status reports how the loop ended, or that what you approved was void; without "
+        "--wait it is 0 if the loop asks again, is paused, stopped or frozen, or if it ends because you rejected."
     ),
     examples=(
         Example("answer", "the oldest open prompt"),

@@ -39,6 +39,8 @@ class PromptAsked(PromptFact, frozen=True, tag="prompt.asked"):
     """When the prompt expires; null: never."""
     secret: bool = False
     """Whether the answer is a secret."""
+    model: str | None = None
+    """The model that asks, such as `claude`; its question, options and context are untrusted text. Null: no model."""
 
 
 class PromptAnswered(PromptFact, frozen=True, tag="prompt.answered"):

@@ -31,6 +31,7 @@ from tests.support.loops.approving import (
     ACTIONS,
     ALICE,
     BOB,
+    STATE,
     approve,
     asking,
     decider,
@@ -41,6 +42,7 @@ from tests.support.loops.approving import (
     rows,
     sql,
 )
+from tests.support.loops.engine import ScriptedDecider
 
 # --- who may approve -----------------------------------------------------------------------------------------------
 
@@ -225,6 +227,22 @@ async def test_a_loop_that_never_remediates_reports_and_changes_nothing(tmp_path
         ended = await b.run()
         assert (ended.outcome, ended.condition, ran(b)) == (Outcome.DRIFTED, Condition.DRIFTED, [])
         assert {row.state for row in rows(b)} == {ActionState.PREVIEWED}
+        # So `status` and `status --check` list it.
+        assert ended.state is LoopState.FAILED
+
+
+async def test_a_loop_that_ends_as_drifted_names_what_is_out_of_place(tmp_path):
+    plan = Decision(unmet=["a on localhost: /etc/a does not exist"], actions=ACTIONS)
+    with asking(tmp_path, ScriptedDecider(lambda _: plan, observe=[STATE]), remediation=LoopRemediation.NEVER) as b:
+        assert (await b.run()).reason == "a on localhost: /etc/a does not exist"
+
+
+async def test_a_continuous_loop_that_reports_drift_does_not_fail(tmp_path):
+    with asking(
+        tmp_path, remediation=LoopRemediation.NEVER, mode=Mode.CONTINUOUS, interval=0.01, limits=RunLimits(rest=0.0)
+    ) as b:
+        resting = await b.run()
+        assert (resting.state, resting.reason, resting.failures) == (LoopState.RESTING, None, 0)
 
 
 async def test_a_dry_run_asks_no_one(tmp_path):

@@ -132,6 +132,10 @@ def shown(detail: LoopDetail, *done: Any) -> dict[Any, Any]:
     return {
         ListFreezes: [],
         ShowLoop: detail,
+        ListPrompts: [
+            PromptLine(prompt=one, loop="web", model="claude" if "port" in one.question else None)
+            for one in detail.open_prompts
+        ],
         GetHistory: History(loop=detail.loop, iterations=found, actions=list(done)),
     }
 

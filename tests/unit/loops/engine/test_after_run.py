@@ -22,6 +22,8 @@ def follow(outcome, mode=Mode.CONTINUOUS, failures=0, random=0.5):
         (Outcome.PREVIEWED, LoopCompleted),
         (Outcome.NOT_CONVERGED, LoopFailed),
         (Outcome.DENIED, LoopFailed),
+        (Outcome.UNAPPROVED, LoopFailed),
+        (Outcome.DRIFTED, LoopFailed),
         (Outcome.MODEL_FAILED, LoopFailed),
         (Outcome.BLOCKED, LoopBlocked),
     ],

@@ -33,6 +33,7 @@ def test_a_loop_is_shown_with_its_process_iteration_and_prompts(service, ctl):
     done = builders.changed(ACTION, state=ActionState.SUCCEEDED, changed=True, rc=0, error=None, iteration_id=last.id)
     many = [builders.changed(done, id=n, n=n) for n in range(1, 13)]
     service.on(GetHistory, History(loop=loop, iterations=[last], actions=many, more=None))
+    service.on(ListPrompts, [])
     status, out, _ = ctl("show", "web")
     assert status == 0
     for text in (
