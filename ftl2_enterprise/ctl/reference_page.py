@@ -34,7 +34,6 @@ def document() -> str:
             reference.table(titles, exit_statuses.common()),
             "Commands that wait for an outcome (`--wait`, `watch`) also use:\n",
             reference.table(titles, exit_statuses.of_followers()),
-            "`--wait` ends when a continuous loop rests, with the status of the run before that.\n",
         ]
     )
     return reference.page(FTL2CTL, _HEAD, statuses)

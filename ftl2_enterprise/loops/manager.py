@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Text, case, func, literal_column, select, type_coerce
+from sqlalchemy import Text, literal_column, select, text, type_coerce
 
 from ftl2_enterprise.core.children import Candidate, Child, Plan, Urgency
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
@@ -16,7 +16,7 @@ from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.lifecycle import PAUSABLE
 from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits
 from ftl2_enterprise.loops.rows import model_queue, processes as process_rows
-from ftl2_enterprise.loops.tables import loops, prompts
+from ftl2_enterprise.loops.tables import IS_FAILING, loops, prompts
 from ftl2_enterprise.loops.units import process_end as end_units
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.store.prepared import Prepared
@@ -82,12 +82,11 @@ _ROWS = Prepared(
         loops.c.open_prompts,
         loops.c.updated_at,
         loops.c.revision != loops.c.taken_revision,
-        case(
-            (loops.c.frozen_by.is_not(None), literal_column(f"'{FROZEN}'", Text)),
-            (func.coalesce(loops.c.reason, "") != "", literal_column(f"'{FAILING}'", Text)),
-        ),
     ).where(loops.c.managed == literal_column("1"), loops.c.ended_at.is_(None))
 )
+# By indexes that have only these, so that the query above reads no rows.
+_FROZEN = Prepared(select(loops.c.id).where(loops.c.frozen_by.is_not(None)))
+_FAILING = Prepared(select(loops.c.id).where(text(IS_FAILING)))
 _DEADLINES = Prepared(
     select(prompts.c.loop_id, prompts.c.deadline_at)
     .where(prompts.c.state == literal_column("'open'"), prompts.c.deadline_at.is_not(None))
@@ -122,7 +121,9 @@ class LoopManager:
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
         """Compare the rows with the children; returns what has to change."""
         settings = self._settings()
-        rows = [self._in_time(Row(*row), now) for row in _ROWS.rows(tx, {})]
+        words = {loop_id: FAILING for (loop_id,) in _FAILING.rows(tx, {})}
+        words |= {loop_id: FROZEN for (loop_id,) in _FROZEN.rows(tx, {})}
+        rows = [self._in_time(Row(*row, rests_as=words.get(row[0])), now) for row in _ROWS.rows(tx, {})]
         deadlines = dict(_DEADLINES.rows(tx, {}))
         if self._begins is None:
             self._begins = splayed(rows, deadlines, children, now, splay=settings.splay) if booted else {}

@@ -143,6 +143,9 @@ Index(
     *(loops.c[name] for name in ("id", "retry", "left_out")),
     **only_where(text("retry IS NOT NULL OR left_out <> '[]'")),
 )
+IS_FAILING = "state = 'resting' AND reason <> '' AND frozen_by IS NULL"
+"""The condition for a loop that rests after a run that did not converge."""
+Index("loops_failing", loops.c.id, **only_where(text(IS_FAILING)))
 # A covering index for the query that the manager runs at every pass. It includes the columns of its own condition,
 # without which SQLite would read the rows as well.
 Index(

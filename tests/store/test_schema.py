@@ -143,6 +143,7 @@ WALKED = (
     "USING COVERING INDEX loops_managed",
     "USING COVERING INDEX prompts_due",
     "USING COVERING INDEX loops_frozen",
+    "USING INDEX loops_failing",
     "USING COVERING INDEX loops_notes",
     "USING COVERING INDEX rule_results_fired",
     "USING INDEX model_waits_by_provider",

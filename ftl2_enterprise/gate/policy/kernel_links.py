@@ -11,7 +11,7 @@ from ftl2_enterprise.gate.policy import globs
 _SLASH = r"/(?:\.?/)*"
 _ANY = rf"[^/]+{_SLASH}"
 _LINK = re.compile(
-    rf"(?:^|/)(?:proc{_SLASH}{_ANY}(?:task{_SLASH}{_ANY})?(?:(?P<root>root)|cwd|map_files/.|fd{_SLASH}{_ANY}.)"
+    rf"(?:^|/)(?:proc{_SLASH}{_ANY}(?:{_ANY}{_ANY})?(?:(?P<root>root)|cwd|map_files/.|fd{_SLASH}{_ANY}.)"
     rf"|dev{_SLASH}fd{_SLASH}{_ANY}.)(?P<rest>(?(root)(?:/.*)?\Z))",
     re.DOTALL,
 )

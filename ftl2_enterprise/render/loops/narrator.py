@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.clock import moment
 from ftl2_enterprise.protocol.fact import Fact, fact_of
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
 from ftl2_enterprise.protocol.loops.facts import (
@@ -65,11 +66,23 @@ from ftl2_enterprise.render.loops.prompt_endings import answered, ending_line
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, question, question_reason
 from ftl2_enterprise.render.loops.standing import WITH_EXCEPTIONS
 from ftl2_enterprise.render.loops.tally import Tally
-from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, person, symbol
+from ftl2_enterprise.render.text import (
+    Line,
+    Role,
+    Span,
+    count,
+    duration,
+    line,
+    one_line,
+    person,
+    symbol,
+    with_commands,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.protocol.loops.nouns import Action, Prompt
     from ftl2_enterprise.protocol.text import StoredText
@@ -97,6 +110,8 @@ class Narrator:
     """Call and summary by the id of the action, until it ends."""
     _reasons: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
     _broken: dict[str, str] = field(default_factory=dict[str, str])
+    _deadlines: dict[int, Instant] = field(default_factory=dict[int, "Instant"])
+    """When the prompts that ask for an approval expire, until the approval is shown."""
     _settled: set[int] = field(default_factory=set[int])
     _decided: set[int] = field(default_factory=set[int])
     """The prompts whose approval or rejection was shown."""
@@ -391,12 +406,15 @@ class Narrator:
         self.tally.questions += 1
         if not self.with_questions:
             return []
+        is_approval, expires = fact.options == [APPROVE, REJECT], _expires(fact.deadline_at)
+        if is_approval and fact.deadline_at is not None:
+            self._deadlines[fact.prompt_id] = fact.deadline_at
         # The actions of an approval follow, and they are numbered.
-        options = [] if fact.options == [APPROVE, REJECT] else fact.options
+        options = [] if is_approval else fact.options
         asked = question(fact.prompt_id, fact.question, options, fact.default, model=fact.model)
         # A manifest gives its reason before it asks.
         why = fact.context if fact.model is not None else None
-        return [*asked, *question_reason(why, model=fact.model, indent=DEEPER)]
+        return [*asked, *question_reason(why, model=fact.model, indent=DEEPER), *([] if is_approval else expires)]
 
     def _approval_requested(self, fact: ApprovalRequested) -> list[Line]:
         if not self.with_questions:
@@ -413,7 +431,16 @@ class Narrator:
         ]
         origin = origin_lines(fact.origin, fact.decider, fact.reasoning, indent=DEEPER)
         asked = asked_again(fact.again, indent=DEEPER)
-        return [*shown, *more_actions(len(fact.actions)), *origin, *asked, *terms([fact.why], fact.needs)]
+        hint = f"differences and complete parameters: `ftl2ctl answer {fact.prompt_id}`"
+        return [
+            *shown,
+            *more_actions(len(fact.actions)),
+            line(*with_commands(hint), indent=DEEPER),
+            *origin,
+            *asked,
+            *terms([fact.why], fact.needs),
+            *_expires(self._deadlines.pop(fact.prompt_id, None)),
+        ]
 
     def _approval_given(self, fact: ApprovalGiven) -> list[Line]:
         self._decided.add(fact.prompt_id)
@@ -446,3 +473,7 @@ class Narrator:
         what = f"dismissed by {person(by)}" if by else "dismissed"
         what = f"withdrawn: {one_line(withdrawn, 200)}" if withdrawn else what
         return [line((f"the prompt was {what}", Role.FAINT), indent=INDENT)]
+
+
+def _expires(deadline: Instant | None) -> list[Line]:
+    return [] if deadline is None else [line(("expires: ", Role.FAINT), moment(deadline), indent=DEEPER)]
