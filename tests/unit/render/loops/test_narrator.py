@@ -8,6 +8,7 @@ from ftl2_enterprise.cli.loops.progress import PlainProgress
 from ftl2_enterprise.cli.loops.progress_live import LiveProgress
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol.fact import kind_of
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
 from ftl2_enterprise.protocol.loops.facts import (
     FACTS,
     ActionDenied,
@@ -285,10 +286,13 @@ def test_the_actions_to_approve_are_listed_unless_this_terminal_asks() -> None:
     ]
     why = "approval is required by policy rule 2 (a.yaml line 3)"
     requested = event(ApprovalRequested, prompt_id=3, actions=actions, why=why, needs=["2 persons"])
-    assert rendered(requested) == [
+    asked = event(PromptAsked, prompt_id=3, question="Approve?", options=[APPROVE, REJECT], deadline_at=0)
+    assert rendered(asked, requested)[1:] == [
         "    1. copy on web1  dest=/etc/a",
         "    not run: 2. reboot on web2",
+        "    differences and complete parameters: `ftl2ctl answer 3`",
         f"    policy: {why}",
         "    needs: 2 persons",
+        "    expires: 1970-01-01 00:00:00Z",
     ]
     assert rendered(requested, narrator=Narrator(with_questions=False)) == []
