@@ -15,7 +15,7 @@ from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.lifecycle import PAUSABLE
 from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits
-from ftl2_enterprise.loops.rows import model_queue, processes as process_rows
+from ftl2_enterprise.loops.rows import loop_list, model_queue, processes as process_rows
 from ftl2_enterprise.loops.tables import IS_FAILING, loops, prompts
 from ftl2_enterprise.loops.units import process_end as end_units
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
@@ -84,8 +84,7 @@ _ROWS = Prepared(
         loops.c.revision != loops.c.taken_revision,
     ).where(loops.c.managed == literal_column("1"), loops.c.ended_at.is_(None))
 )
-# By indexes that have only these, so that the query above reads no rows.
-_FROZEN = Prepared(select(loops.c.id).where(loops.c.frozen_by.is_not(None)))
+# By an index that has only these, so that the query above reads no rows.
 _FAILING = Prepared(select(loops.c.id).where(text(IS_FAILING)))
 _DEADLINES = Prepared(
     select(prompts.c.loop_id, prompts.c.deadline_at)
@@ -122,7 +121,7 @@ class LoopManager:
         """Compare the rows with the children; returns what has to change."""
         settings = self._settings()
         words = {loop_id: FAILING for (loop_id,) in _FAILING.rows(tx, {})}
-        words |= {loop_id: FROZEN for (loop_id,) in _FROZEN.rows(tx, {})}
+        words |= dict.fromkeys(loop_list.frozen_by(tx), FROZEN)
         rows = [self._in_time(Row(*row, rests_as=words.get(row[0])), now) for row in _ROWS.rows(tx, {})]
         deadlines = dict(_DEADLINES.rows(tx, {}))
         if self._begins is None:

@@ -66,6 +66,11 @@ _SPEC = Prepared(
 _FOREVER = 2**63 - 1
 
 
+def frozen_by(tx: Tx) -> dict[int, str]:
+    """The freeze that holds each loop which one holds, by the id of the loop."""
+    return dict(_FROZEN.rows(tx, {}))
+
+
 def lines(
     tx: Tx, children: Table, *, finished: bool, before: int | None, limit: int
 ) -> tuple[list[LoopLine], int | None]:
@@ -82,7 +87,7 @@ def lines(
     more = rows[limit - 1][0] if len(rows) > limit else None
     rows = rows[:limit]
     waiting = model_queue.get_waits(tx)
-    frozen: dict[int, str] = {row[0]: row[1] for row in _FROZEN.rows(tx, {})}
+    frozen = frozen_by(tx)
     notes = {row[0]: (row[1], row[2]) for row in _NOTES.rows(tx, {})}
     found = [
         LoopLine(

@@ -28,7 +28,7 @@ DIFFS: dict[str, Any] = {
     "blockinfile": [{"before": SECRET, "after": f"{SECRET}\nx", **HEADERS}, HEADERS],
     "replace": {"before": SECRET, "after": "x", **HEADERS},
     "assemble": {"before": SECRET, "after": "x"},
-    "known_hosts": {"before": SECRET, "after": "x", "before_header": "/root/.ssh/known_hosts"},
+    "known_hosts": {"before": SECRET, "after": "x", "before_header": "~/.ssh/known_hosts"},
     "cron": {"before": SECRET, "after": "x", "before_header": "crontab"},
     "apt": {"prepared": SECRET},
     "debconf": {"before": {"question": SECRET}, "after": {"question": SECRET}},
