@@ -79,11 +79,13 @@ class Redactor:
         match value:
             case str():
                 return self.text(value)
+            case dict():
+                return self._mapping(cast("dict[Any, Any]", value), depth)
             case None | int() | float():
                 return self._number(value)
             case list() | tuple() | set() | frozenset():
                 return [self._value(item, depth + 1) for item in cast("Iterable[Any]", value)]
-            case dict() | Mapping():
+            case Mapping():
                 return self._mapping(cast("Mapping[Any, Any]", value), depth)
             case msgspec.Struct():
                 return self._value(msgspec.to_builtins(value, enc_hook=str), depth + 1)

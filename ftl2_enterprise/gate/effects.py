@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
+
+import msgspec
+
+from ftl2_enterprise.core.value import Value
 
 LOCAL = "localhost"
 """The name of the machine of this process, where no inventory gives it another one."""
@@ -89,18 +93,17 @@ class HostIdentity:
         return (*self.own_names, *((self.address,) if self.address else ()), *of_others, *self.aliases)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Effect:
+class Effect(Value, frozen=True, kw_only=True):
     """One effect, in the form in which it is judged and in which its digest is taken."""
 
     kind: EffectKind
     origin: Origin
     subject: str
     """What asks for it, as `kind:id`."""
-    host: HostIdentity = field(default_factory=HostIdentity)
+    host: HostIdentity = msgspec.field(default_factory=HostIdentity)
     module: str = ""
     """The canonical name of the module; of a model call, the provider."""
-    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict[str, Any])
     """The parameters that the module receives, secrets included; they are never shown or stored. Of a model call:
     `model`, `purpose`, and `request`, the digest of what is sent.
     """
@@ -109,7 +112,7 @@ class Effect:
     fence: Fence = Fence.NONE
     environment: str = ""
     """The label that people gave to the environment, as in `prod`."""
-    resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    resolved: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict[str, tuple[str, ...]])
     """Paths in the parameters, each with the places on the host to which it leads: first without any link, with a
     slash at its end if it is a directory. They are not part of the digest, since they follow from the rest and from
     the host.

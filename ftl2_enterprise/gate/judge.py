@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ftl2_enterprise.core.value import Value
 from ftl2_enterprise.gate.approvals import ApprovalNeed, Remediation, distinct
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.freezes import holding
@@ -32,18 +34,19 @@ class UnfencedCommands(StrEnum):
     ALLOW = "allow"
 
 
-@dataclass(frozen=True, kw_only=True)
-class GateContext:
+class GateContext(Value, frozen=True, kw_only=True):
     """What a verdict depends on besides the effect."""
 
     policies: Sequence[Policy] = ()
     """In order: that of the site first. Each can only narrow what the others allow."""
-    defaults: Mapping[str, RuleDecision] = field(default_factory=dict[str, RuleDecision])
+    defaults: Mapping[str, RuleDecision] = msgspec.field(default_factory=dict[str, RuleDecision])
     """By origin: what happens to an action about which the policy of the site has no rule."""
     dry_run: bool = False
     remediation: Remediation = Remediation.AUTO
     """What may be done about drift. The stricter of it and policy wins."""
-    approved: Mapping[str, AbstractSet[ApprovalNeed]] = field(default_factory=dict[str, "AbstractSet[ApprovalNeed]"])
+    approved: Mapping[str, AbstractSet[ApprovalNeed]] = msgspec.field(
+        default_factory=dict[str, "AbstractSet[ApprovalNeed]"]
+    )
     """Digests of the effects to which people have agreed, each with what was required of these people."""
     run_checks: bool = False
     """Whether checks that have no fence run in a dry run, too."""
@@ -124,7 +127,7 @@ def paths_to_resolve(effect: Effect, context: GateContext) -> tuple[str, ...]:
 
 def with_paths(effect: Effect, resolved: Mapping[str, Sequence[str]]) -> Effect:
     """The effect with the places to which its paths lead on the host."""
-    return replace(effect, resolved={path: tuple(places) for path, places in resolved.items()})
+    return msgspec.structs.replace(effect, resolved={path: tuple(places) for path, places in resolved.items()})
 
 
 def _sentence(what: str, effect: Effect, found: Finding) -> str:

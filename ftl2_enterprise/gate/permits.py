@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, final, override
+
+import msgspec
 
 from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.gate.key import KEY
@@ -54,7 +55,7 @@ class Permit:
         """Raise NotPermitted unless this permit was made for exactly this request to a model."""
         if self._effect.kind is not EffectKind.MODEL_CALL:
             raise NotPermitted(f"the permit for {self._effect.module} is not one for a request to a model")
-        self.require(replace(self._effect, module=provider, params=params))
+        self.require(msgspec.structs.replace(self._effect, module=provider, params=params))
 
     def require(self, effect: Effect) -> None:
         """Raise NotPermitted unless this permit was made for exactly this effect."""

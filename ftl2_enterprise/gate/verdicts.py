@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.value import Value
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.freeze import Freeze
@@ -25,8 +26,7 @@ class Ruling(StrEnum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(Value, frozen=True, kw_only=True):
     """The ruling about one effect, with its reason."""
 
     ruling: Ruling

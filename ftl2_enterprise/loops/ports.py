@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.value import Value
 from ftl2_enterprise.gate.budgets import Amount, Breach, Limit
 from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.protocol.loops.answers import BY_DEFAULT
@@ -33,8 +34,7 @@ def _always() -> bool:
     return True
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModuleCall:
+class ModuleCall(Value, frozen=True, kw_only=True):
     """One module call on one host (never a group: the engine has expanded it)."""
 
     module: str
@@ -54,8 +54,7 @@ class ModuleCall:
     """Asked immediately before the call is sent, which may be long after the permit was given."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModuleResult:
+class ModuleResult(Value, frozen=True, kw_only=True):
     """The result of one call. `success` is reported by the module, and is False whenever rc is not 0."""
 
     success: bool
@@ -63,7 +62,7 @@ class ModuleResult:
     rc: int | None = None
     stdout: str = ""
     stderr: str = ""
-    output: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    output: Mapping[str, Any] = msgspec.field(default_factory=dict[str, Any])
     """The module's complete result without stdout and stderr; values that JSON cannot represent are already text."""
     error: str | None = None
     """One line for people when not successful: error, or stderr, or msg, or the rc."""
@@ -183,8 +182,7 @@ class PromptAnswer:
         return (self.answered_by or "").partition(", ")[0] == BY_DEFAULT
 
 
-@dataclass(frozen=True, kw_only=True)
-class ObservationResult:
+class ObservationResult(Value, frozen=True, kw_only=True):
     """The result of one observation, as deciders receive it."""
 
     name: str
@@ -196,8 +194,7 @@ class ObservationResult:
     module: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PastIteration:
+class PastIteration(Value, frozen=True, kw_only=True):
     """One earlier iteration of the same run, oldest first."""
 
     n: int
@@ -250,7 +247,7 @@ class ModelUsage:
     model: str | None = None
 
 
-class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
+class ModelLimits(Value, frozen=True, kw_only=True):
     """Limits of all model calls of the service; those of one loop are in its specification."""
 
     daily: Limit = Limit()

@@ -6,6 +6,7 @@ to execute it. Values are converted by the same column types, and errors are the
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import SelectBase, UpdateBase
@@ -13,7 +14,7 @@ from sqlalchemy import SelectBase, UpdateBase
 from ftl2_enterprise.store.session import insert, reraise, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -27,19 +28,16 @@ type Values = tuple[Any, ...]
 type Statement = SelectBase | UpdateBase
 
 
-class _Slot(NamedTuple):
-    """One place for a value in the SQL: the name of the value that the caller passes, or else a constant."""
-
-    name: str | None
-    process: Processor | None
-    constant: Any
-
-
 class _Form(NamedTuple):
     """The statement, compiled by a driver for values of certain names."""
 
     sql: str
-    slots: list[_Slot]
+    constants: dict[str, Any]
+    """Converted values that the caller does not pass."""
+    pick: Callable[[Mapping[str, Any]], Iterable[Any]]
+    """The values for the places in the SQL, in their order."""
+    processes: list[tuple[int, Processor]]
+    """The places whose values are converted, of those that the caller passes."""
     results: list[tuple[int, Processor]]
     """The columns of the result that are converted, by their place."""
 
@@ -97,10 +95,10 @@ class Prepared:
     def _bound(self, driver: Driver, values: Mapping[str, Any]) -> tuple[_Form, list[Any]]:
         names = tuple(values)
         form = self._forms.get((driver, names)) or self._form(driver, names)
-        return form, [
-            constant if name is None else values[name] if process is None else process(values[name])
-            for name, process, constant in form.slots
-        ]
+        arguments = list(form.pick({**values, **form.constants} if form.constants else values))
+        for place, process in form.processes:
+            arguments[place] = process(arguments[place])
+        return form, arguments
 
     def _form(self, driver: Driver, names: Values) -> _Form:
         statement = self.statement(driver)
@@ -112,8 +110,14 @@ class Prepared:
         unknown = set(names) - set(compiled.binds)
         if unknown:
             raise TypeError(f"cannot prepare a statement: it has no place for {', '.join(sorted(unknown))}")
-        slots = [_slot(compiled, dialect, name, names) for name in compiled.positiontup or ()]
-        form = _Form(str(compiled), slots, _results(statement, dialect) if is_select else [])
+        places = list(compiled.positiontup or ())
+        form = _Form(
+            sql=str(compiled),
+            constants={name: _constant(compiled, dialect, name) for name in places if name not in names},
+            pick=_picker(places),
+            processes=_processes(_processor(compiled, dialect, name) if name in names else None for name in places),
+            results=_results(statement, dialect) if is_select else [],
+        )
         self._forms[driver, names] = form
         return form
 
@@ -125,20 +129,29 @@ def _converted(row: Values, results: Sequence[tuple[int, Processor]]) -> Values:
     return tuple(converted)
 
 
-def _slot(compiled: SQLCompiler, dialect: Dialect, name: str, given: Values) -> _Slot:
+def _processor(compiled: SQLCompiler, dialect: Dialect, name: str) -> Processor | None:
+    return compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _constant(compiled: SQLCompiler, dialect: Dialect, name: str) -> Any:
     bind = compiled.binds[name]
-    process = bind.type.dialect_impl(dialect).bind_processor(dialect)
-    if name in given:
-        return _Slot(name, process, None)
     if bind.required:
         raise TypeError(f"cannot prepare a statement: it needs a value for {name}")
-    value = bind.effective_value
-    return _Slot(None, None, value if process is None else process(value))
+    process = _processor(compiled, dialect, name)
+    return bind.effective_value if process is None else process(bind.effective_value)
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Iterable[Any]]:
+    # With one name, `itemgetter` would return the value alone.
+    return itemgetter(*names) if len(names) > 1 else lambda values: [values[name] for name in names]
+
+
+def _processes(found: Iterable[Processor | None]) -> list[tuple[int, Processor]]:
+    return [(place, process) for place, process in enumerate(found) if process is not None]
 
 
 def _results(statement: SelectBase, dialect: Dialect) -> list[tuple[int, Processor]]:
-    found = (_result(column.type, dialect) for column in statement.selected_columns)
-    return [(index, process) for index, process in enumerate(found) if process is not None]
+    return _processes(_result(column.type, dialect) for column in statement.selected_columns)
 
 
 def _result(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:

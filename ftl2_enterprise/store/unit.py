@@ -7,13 +7,14 @@ and the encoded arguments to the writer instead, which executes what several pro
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, NotRequired, Protocol, TypedDict, cast, get_type_hints
 
 import msgspec
 
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.value import Value
 from ftl2_enterprise.store.columns import plain
 
 if TYPE_CHECKING:
@@ -104,13 +105,12 @@ class Unit[**P, R]:
         return msgspec.msgpack.Decoder(self.hints["return"])
 
 
-@dataclass(frozen=True)
-class UnitCall:
+class UnitCall(Value, frozen=True):
     """A unit with its arguments."""
 
     unit: Unit[..., Any]
     args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    kwargs: Mapping[str, Any] = msgspec.field(default_factory=dict[str, Any])
 
     def execute(self, tx: Tx) -> Any:
         """Execute the unit in this transaction; returns its result."""

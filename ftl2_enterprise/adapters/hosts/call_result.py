@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
+
+import msgspec
 
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.loops.ports import ModuleResult
@@ -61,7 +62,7 @@ def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> ModuleRe
     if "not_fenced" in head:
         return not_fenced(head["not_fenced"])
     result = _of_module(head, out, err, timeout=timeout)
-    return replace(result, fenced=True) if head.get("fenced") else result
+    return msgspec.structs.replace(result, fenced=True) if head.get("fenced") else result
 
 
 def _of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> ModuleResult:
@@ -113,6 +114,10 @@ def cleaned(result: ModuleResult, clean: Callable[[str], str]) -> ModuleResult:
 
 def plain(value: Any) -> Any:
     """The value as JSON can represent it; everything else becomes text."""
+    # Nearly all values: an exact type is found several times faster than by the patterns below.
+    kind = cast("object", type(value))
+    if kind is str or value is None or kind is bool:
+        return value
     match value:
         case None | bool() | int() | str():
             return value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
 
 from ftl2_enterprise.adapters.hosts import call_plan, call_result, hidden_places, module_catalogue
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
@@ -37,6 +38,16 @@ LOCAL_LIMIT, HOST_LIMIT = 16, 8
 """Calls at the same time, on this machine and on each other host."""
 
 
+class _HostKind(NamedTuple):
+    """What follows from the entry of a host: each call needs it several times."""
+
+    entry: HostEntry
+    is_local: bool
+    privilege: str
+    refused: str | None
+    """Why no module can run there."""
+
+
 class Ftl2Modules:
     """The port `Modules`. Processes, imports and connections are started on first use."""
 
@@ -62,6 +73,7 @@ class Ftl2Modules:
         self._ssh: SshCalls = SshCalls(work_dir, in_service=in_service)
         self._work_dir: Path = work_dir
         self._running: set[asyncio.Task[Any]] = set()
+        self._kinds: dict[str, _HostKind] = {}
 
     def expand(self, target: str) -> list[str]:
         """See the port."""
@@ -82,7 +94,7 @@ class Ftl2Modules:
     def privilege(self, host: str) -> str:
         """See the port."""
         entry = self._inventory.entry(host)
-        return "" if entry is None else ftl2_context.privilege(entry)
+        return "" if entry is None else self._kind(entry).privilege
 
     def source_digest(self, module: str, params: Mapping[str, Any]) -> str:
         """See the port."""
@@ -101,10 +113,20 @@ class Ftl2Modules:
         entry = self._inventory.entry(host)
         if entry is None:
             return f"cannot find the host {host}: it is not in the inventory"
-        if module == RESOLVE_PATHS:
-            return _refuse_host(entry)
-        found = module_catalogue.find(module, local=is_local(entry))
-        return found if isinstance(found, str) else _refuse_host(entry)
+        kind = self._kind(entry)
+        found = None if module == RESOLVE_PATHS else module_catalogue.find(module, local=kind.is_local)
+        return found if isinstance(found, str) else kind.refused
+
+    def _kind(self, entry: HostEntry) -> _HostKind:
+        known = self._kinds.get(entry.name)
+        if known is None or known.entry is not entry:
+            known = self._kinds[entry.name] = _HostKind(
+                entry=entry,
+                is_local=is_local(entry),
+                privilege=ftl2_context.privilege(entry),
+                refused=_refuse_host(entry),
+            )
+        return known
 
     def get_ready(self) -> None:
         """Start the helper process of local calls now, so that the first call does not wait for it."""
@@ -144,7 +166,7 @@ class Ftl2Modules:
             if entry is None or why is not None:
                 return call_result.failed(why or "")
             params = dict(call.params)
-            if self._hidden and call.fence is not Fence.NONE and is_local(entry):
+            if self._hidden and call.fence is not Fence.NONE and self._kind(entry).is_local:
                 why = await asyncio.to_thread(hidden_places.refused, canonical(call.module), params, self._hidden)
                 if why is not None:
                     return call_result.failed(why)
@@ -159,7 +181,7 @@ class Ftl2Modules:
                     head, out, err = await self._send(entry, request, call.is_still_allowed)
                 return call_result.of_module(head, out, err, timeout=call.timeout)
             checks = call.fence is Fence.CHECK_MODE
-            module = module_catalogue.find(call.module, params, local=is_local(entry), checks=checks)
+            module = module_catalogue.find(call.module, params, local=self._kind(entry).is_local, checks=checks)
             if isinstance(module, str):
                 result = call_result.failed(module)
             else:
@@ -213,7 +235,7 @@ class Ftl2Modules:
 
     async def _ansible(self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any]) -> dict[str, Any]:
         chosen = _interpreter(entry, module)
-        if not is_local(entry) or chosen is None:
+        if not self._kind(entry).is_local or chosen is None:
             return {
                 "kind": "ansible", "path": str(module.path), "params": params, "collection": module.collection,
                 "collection_roots": module_catalogue.collection_roots() if module.collection else [],
@@ -270,12 +292,12 @@ class Ftl2Modules:
         module: CatalogueModule | None = None,
     ) -> tuple[dict[str, Any], bytes, bytes]:  # fmt: skip
         request = cast("dict[str, Any]", call_result.plain(request))
-        if is_local(entry):
+        if self._kind(entry).is_local:
             return await self._local.perform(request, allowed)
         return await self._ssh.perform(entry, request, allowed, module=module.name if module else None)
 
     def _turn(self, entry: HostEntry) -> asyncio.Semaphore:
-        name = LOCALHOST if is_local(entry) else entry.name
+        name = LOCALHOST if self._kind(entry).is_local else entry.name
         return self._turns.setdefault(name, asyncio.Semaphore(HOST_LIMIT))
 
 
@@ -286,7 +308,7 @@ def _without_names(result: ModuleResult) -> ModuleResult:
     if "path_content" not in before:
         return result
     before = {**before, "path_content": {"hidden": diffs.PRIVATE_TREE}}
-    return dataclasses.replace(result, output={**result.output, "diff": {**diff, "before": before}})
+    return msgspec.structs.replace(result, output={**result.output, "diff": {**diff, "before": before}})
 
 
 def _observing(call: ModuleCall) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, is_given, spellings
@@ -96,14 +98,14 @@ def _subjects(effect: Effect) -> list[_JudgedEffect]:
     places = effect.resolved
     if all(one.rstrip("/") == path.rstrip("/") for path, found in places.items() for one in found):
         return [every]
-    subjects = [every, _JudgedEffect(replace(effect, resolved={}))]
+    subjects = [every, _JudgedEffect(msgspec.structs.replace(effect, resolved={}))]
     leads = {path: found[0] for path, found in places.items() if found}
     names = [leads]
     if any(len(found) > 1 for found in places.values()):
         names.append({path: _link(path, places) for path in leads})
     for name_of in names:
         alone = {path: (name,) for path, name in name_of.items()}
-        subjects.append(_JudgedEffect(replace(effect, resolved=alone), also_written=False))
+        subjects.append(_JudgedEffect(msgspec.structs.replace(effect, resolved=alone), also_written=False))
     return subjects
 
 

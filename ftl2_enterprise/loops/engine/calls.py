@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from ftl2_enterprise.core.value import Value
 from ftl2_enterprise.gate.effects import EffectKind, Fence
 from ftl2_enterprise.loops.ports import RESOLVE_PATHS, ModuleResult
 
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.gate.verdicts import Verdict
 
 
-@dataclass(frozen=True, kw_only=True)
-class RequestedCall:
+class RequestedCall(Value, frozen=True, kw_only=True):
     """A module call on one host, as a decision, a rule or a check asks for it."""
 
     kind: EffectKind
@@ -33,8 +34,7 @@ class RequestedCall:
     """See `ModuleCall`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class JudgedCall:
+class JudgedCall(Value, frozen=True, kw_only=True):
     """A call with the verdict about it."""
 
     requested: RequestedCall
@@ -47,7 +47,7 @@ class JudgedCall:
 
 def resolving_call(requested: RequestedCall, paths: Sequence[str], *, limit: float) -> RequestedCall:
     """The observation that finds out where paths lead on the host of a call, within so many seconds."""
-    return replace(
+    return msgspec.structs.replace(
         requested,
         kind=EffectKind.OBSERVATION,
         module=RESOLVE_PATHS,
@@ -64,7 +64,7 @@ def places_of(
     """Where the paths lead; the result of the requested call, which is not made then, if that was not found out."""
     if not result.success:
         why = f"cannot resolve paths on {requested.host} for a policy rule: {result.error or 'it failed'}"
-        return replace(result, error=why)
+        return msgspec.structs.replace(result, error=why)
     # This result is not redacted, so a path that is missing was not resolved.
     found: Mapping[str, Sequence[str]] = result.output.get("resolved") or {}
     if not found.keys() >= set(paths):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
@@ -201,7 +203,9 @@ class LoopContext:
     def judge_effect(self, effect: Effect, now: GateContext | None = None) -> Verdict:
         """As `judge`, about an effect."""
         verdict = gate.foresee(effect, now or self.gate)
-        return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
+        return (
+            msgspec.structs.replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
+        )
 
     def frozen(self) -> Freeze | None:
         """The freeze that holds everything which this loop could do now, if there is one."""
@@ -309,7 +313,7 @@ class LoopContext:
         reading = resolving_call(requested, paths, limit=self.limits.observation_timeout)
         found = places_of(await self.run(reading), paths, requested)
         if isinstance(found, ModuleResult):
-            return replace(found, error=self.redactor.text(found.error or ""))
+            return msgspec.structs.replace(found, error=self.redactor.text(found.error or ""))
         return found
 
     def summary(self, module: str, params: dict[str, Any]) -> str:

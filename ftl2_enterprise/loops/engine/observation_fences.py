@@ -7,8 +7,9 @@ may need what the sandbox hides (the bus of systemd, files in /tmp); in a dry ru
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from ftl2_enterprise.gate.effects import Fence, Origin
 from ftl2_enterprise.gate.modules import fence_for, name_with_options
@@ -58,9 +59,9 @@ async def run_fenced(engine: LoopContext, judged: JudgedCall) -> ModuleResult:
     result = await engine.run(requested, judged)
     if requested.origin is Origin.MODEL and requested.fence is Fence.CHECK_MODE:
         # A rule about what a model may read is one about modules that read.
-        return replace(result, output=_without_contents(result.output))
+        return msgspec.structs.replace(result, output=_without_contents(result.output))
     if result.cannot_fence is not None:
-        unfenced = replace(requested, fence=Fence.NONE)
+        unfenced = msgspec.structs.replace(requested, fence=Fence.NONE)
         verdict = engine.judge(unfenced)
         if verdict.ruling is not Ruling.ALLOW:
             why = f"{verdict.reason} (the host cannot build the sandbox: {result.cannot_fence})"

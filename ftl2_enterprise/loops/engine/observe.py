@@ -11,6 +11,7 @@ import msgspec
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.core.value import Value
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.calls import JudgedCall, RequestedCall
@@ -29,7 +30,7 @@ from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.loops.units import observations as observation_units
 from ftl2_enterprise.protocol.loops.nouns import Observation, ObservationState
 from ftl2_enterprise.store import texts
-from ftl2_enterprise.store.columns import json_of, json_text
+from ftl2_enterprise.store.columns import json_of, json_text, plain as json_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,16 +44,14 @@ CHECK = "check"
 """Origin of the observations that a recorded check needs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RequestedObservation:
+class RequestedObservation(Value, frozen=True, kw_only=True):
     """An observation and its origin: `loop`, `decider`, `requested`, `check` or `rule:NAME`."""
 
     spec: ObservationSpec
     origin: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedObservation:
+class PlannedObservation(Value, frozen=True, kw_only=True):
     """One observation of one host: the redacted row to store, and the call to make."""
 
     row: observation_units.NewObservation
@@ -270,11 +269,7 @@ async def _run(
     Only the rows are redacted; rules and checks evaluate the results as they were observed.
     """
     turns = asyncio.Semaphore(engine.limits.parallel_hosts)
-    todo = [
-        (row_id, planned, call, _key(call.requested))
-        for row_id, planned in begun
-        if (call := planned.call) is not None
-    ]
+    todo = [(row_id, planned, call, _key(call)) for row_id, planned in begun if (call := planned.call) is not None]
 
     async def make(call: JudgedCall) -> ModuleResult:
         async with turns:
@@ -307,7 +302,7 @@ async def _run(
     for row_id, planned, call, key in todo:
         one, spec = planned.row, planned.spec
         result = shared[key]
-        plain = msgspec.json.decode(encode(result_of(result) | _fence(call.requested, result)), type=dict[str, Any])
+        plain = json_plain(result_of(result) | _fence(call.requested, result))
         seen = ObservationResult(
             name=one.name, host=one.host, success=result.success, result=plain, error=result.error, module=one.module
         )
@@ -328,8 +323,10 @@ async def _run(
     return fresh, observation_units.Results(done=done, facts=facts)
 
 
-def _key(call: RequestedCall) -> str:
-    return encode([call.module, call.params, call.host, call.fence, call.origin])
+def _key(call: JudgedCall) -> str:
+    """What is equal for the same call."""
+    permit = call.verdict.permit
+    return call.effect.digest() if permit is None else permit.digest
 
 
 def _state(result: ModuleResult) -> ObservationState:

@@ -5,7 +5,6 @@ They are compared here, in the loop's process: the process that executes rules i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,7 +54,7 @@ def plan_observations(
     return [
         one
         if (rule := by_origin.get(one.row.origin)) is None or here.covers(rule.applies_to, one.row.host)
-        else replace(
+        else msgspec.structs.replace(
             one,
             row=msgspec.structs.replace(one.row, refused=not_its_host(rule, one.row.host), denied=True),
             call=None,
