@@ -234,7 +234,7 @@ class LoopContext:
 
         `judged`: the verdict about this call, if it was judged before; it counts only if nothing has changed since.
         """
-        if judged is None or not self._judges_as(judged.gate):
+        if judged is None or not self._still_holds(judged):
             judged = self.judge_call(requested)
         effect, now, verdict = judged.effect, judged.gate, judged.verdict
         is_approved = bool(self.grants.effects)
@@ -254,8 +254,7 @@ class LoopContext:
 
         def is_still_allowed() -> bool:
             nonlocal last
-            same_host = self.modules.identity(requested.host) is effect.host
-            if same_host and not is_approved and not resolved and self._judges_as(now):
+            if not is_approved and not resolved and self._still_holds(judged):
                 return True
             last = self.judge_effect(gate.with_paths(self.effect(requested), resolved))
             if last.ruling is not Ruling.ALLOW:
@@ -281,9 +280,15 @@ class LoopContext:
             )
         return self._held(last) if result.held and last.ruling is not Ruling.ALLOW else result
 
-    def _judges_as(self, before: GateContext) -> bool:
-        """Whether nothing on which verdicts depend can have changed since then; approvals are not considered."""
-        return self.site() is before.policies[0] and not before.freezes and not self.read_freezes()
+    def _still_holds(self, judged: JudgedCall) -> bool:
+        """Whether nothing on which the verdict depends can have changed since; approvals are not considered."""
+        before = judged.gate
+        return (
+            self.modules.identity(judged.requested.host) is judged.effect.host
+            and self.site() is before.policies[0]
+            and not before.freezes
+            and not self.read_freezes()
+        )
 
     def _held(self, verdict: Verdict) -> ModuleResult:
         reason = verdict.reason

@@ -14,7 +14,8 @@ from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.gate.policy.types import Policy
-from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
+from ftl2_enterprise.loops.engine.context import RunLimits
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, Outcome
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
@@ -64,6 +65,24 @@ class SlowModules(ScriptedModules):
     async def run(self, call: ModuleCall) -> ModuleResult:
         self.groups[call.host] = ("prod",)
         return await super().run(call)
+
+
+async def test_an_observation_of_a_host_whose_address_has_changed_since_is_judged_again(tmp_path: Path) -> None:
+    modules = ScriptedModules({"web": []})
+
+    def move(call: ModuleCall) -> ModuleResult:
+        modules.addresses["web"] = "10.0.0.9"
+        return ok()
+
+    modules.handlers["stat"] = move
+    two = [ObservationSpec(name=name, module=name, host="web", params={}) for name in ("stat", "slurp")]
+    limits = RunLimits(parallel_hosts=1)
+    with bench(tmp_path, ScriptedDecider(DONE), modules=modules, observers=two, limits=limits) as b:
+        published = Policy(is_site=True)
+        b.site = lambda: published
+        ended = await b.run()
+    assert ended.outcome is Outcome.CONVERGED
+    assert [call.module for call in modules.calls] == ["stat", "slurp"]
 
 
 async def test_a_call_is_checked_once_more_when_it_is_about_to_be_sent(tmp_path: Path) -> None:
