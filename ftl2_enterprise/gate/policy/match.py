@@ -39,13 +39,20 @@ def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, Ru
     rest, too; if paths of the effect lead elsewhere, the first about each of their names. If several require an
     approval, the finding has all of them. A policy of which something could not be read denies everything.
     """
-    broken = next((policy for policy in policies if policy.problem), None)
-    if broken is not None:
-        return Finding(decision=RuleDecision.DENY, policy=broken)
-    with_rules = [policy for policy in policies if policy.rules]
+    with_rules: list[Policy] = []
+    for policy in policies:
+        if policy.problem:
+            return Finding(decision=RuleDecision.DENY, policy=policy)
+        if policy.rules:
+            with_rules.append(policy)
+    by_default = RuleDecision.ALLOW
+    if effect.kind is EffectKind.ACTION:
+        by_default = defaults.get(effect.origin, RuleDecision.ALLOW)
+    if not with_rules:
+        return _BY_DEFAULT[by_default]
     found: dict[tuple[int, int], Finding] = {}
-    is_decided = bool(with_rules)
-    for subject in _subjects(effect) if with_rules else ():
+    is_decided = True
+    for subject in _subjects(effect):
         is_decided_by_site = False
         for which, policy in enumerate(with_rules):
             rules, is_whole = _deciding(policy, subject)
@@ -54,8 +61,8 @@ def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, Ru
             is_decided_by_site |= policy.is_site and is_whole
         is_decided &= is_decided_by_site
     findings = list(found.values())
-    if not is_decided and effect.kind is EffectKind.ACTION:
-        findings.append(_BY_DEFAULT[defaults.get(effect.origin, RuleDecision.ALLOW)])
+    if not is_decided:
+        findings.append(_BY_DEFAULT[by_default])
     strictest = max(findings, key=lambda one: one.decision.strictness, default=_BY_DEFAULT[RuleDecision.ALLOW])
     if strictest.decision is not RuleDecision.ASK:
         return strictest

@@ -7,6 +7,7 @@ from dataclasses import replace
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from msgspec.structs import replace as with_values
 
 from ftl2_enterprise.gate.approvals import (
     Approval,
@@ -185,9 +186,9 @@ def test_a_dry_run_shows_who_would_have_to_agree():
     )  # fmt: skip
     context = GateContext(policies=(Policy(rules=(asked,)),), remediation=Remediation.ASK)
     asking = judge(effect(), context)
-    previewed = judge(effect(), replace(context, dry_run=True))
+    previewed = judge(effect(), with_values(context, dry_run=True))
     assert asking.ruling is Ruling.ASK
-    assert previewed == replace(asking, ruling=Ruling.PREVIEW)
+    assert previewed == with_values(asking, ruling=Ruling.PREVIEW)
     assert "approval is required by policy rule 1 (p.yml line 1): two people" in previewed.reason
     assert previewed.needs == (ApprovalNeed(people=2), ApprovalNeed())
 
@@ -195,8 +196,8 @@ def test_a_dry_run_shows_who_would_have_to_agree():
 def test_a_dry_run_of_what_would_not_ask_needs_no_one():
     context = GateContext(dry_run=True)
     assert judge(effect(), context).needs == ()
-    assert judge(effect(), replace(context, remediation=Remediation.NEVER)).needs == ()
-    assert judge(effect(), replace(context, defaults={"manifest": RuleDecision.ASK})).reason == (
+    assert judge(effect(), with_values(context, remediation=Remediation.NEVER)).needs == ()
+    assert judge(effect(), with_values(context, defaults={"manifest": RuleDecision.ASK})).reason == (
         "approval is required: the setting policy.defaults.manifest is `ask`"
     )
 
@@ -206,8 +207,8 @@ def test_exactly_the_approved_effects_are_allowed():
     context = GateContext(remediation=Remediation.ASK, approved={one.digest(): {ApprovalNeed()}})
     assert judge(one, context).ruling is Ruling.ALLOW
     assert judge(other, context).ruling is Ruling.ASK
-    assert judge(one, replace(context, dry_run=True)).ruling is Ruling.PREVIEW
-    assert judge(one, replace(context, remediation=Remediation.NEVER)).ruling is Ruling.PREVIEW
+    assert judge(one, with_values(context, dry_run=True)).ruling is Ruling.PREVIEW
+    assert judge(one, with_values(context, remediation=Remediation.NEVER)).ruling is Ruling.PREVIEW
 
 
 def asking(number=1, match=None, **need):
@@ -225,10 +226,13 @@ def test_of_several_policies_that_ask_each_states_who_must_agree():
     verdict = judge(one, context)
     assert verdict.needs == (ApprovalNeed(), ApprovalNeed(by=ApproverAccess.ADMINISTER, people=2))
     assert verdict.reason.count("approval is required by") == 2
-    assert judge(one, replace(context, approved={one.digest(): {ApprovalNeed()}})).ruling is Ruling.ASK
-    assert judge(one, replace(context, approved={one.digest(): set(verdict.needs)})).ruling is Ruling.ALLOW
+    assert judge(one, with_values(context, approved={one.digest(): {ApprovalNeed()}})).ruling is Ruling.ASK
+    assert judge(one, with_values(context, approved={one.digest(): set(verdict.needs)})).ruling is Ruling.ALLOW
     # Also next to the default, where the site has no rule about it.
-    assert judge(one, replace(context, policies=(loop,))).needs == (verdict.needs[1], verdict.needs[0])
+    assert judge(one, with_values(context, policies=(loop,))).needs == (
+        verdict.needs[1],
+        verdict.needs[0],
+    )
 
 
 ruled = st.lists(st.tuples(st.sampled_from(RuleDecision), st.integers(1, 4)), max_size=3)
@@ -242,7 +246,7 @@ def test_another_policy_takes_no_person_away(site, loop, default):
 
     one = effect(module="copy", params={"dest": "/srv/x"})
     context = GateContext(policies=(policy(site, is_site=True),), defaults={"manifest": default})
-    both = judge(one, replace(context, policies=(*context.policies, policy(loop))))
+    both = judge(one, with_values(context, policies=(*context.policies, policy(loop))))
     for alone in (judge(one, context), judge(one, GateContext(policies=(policy(loop),)))):
         assert both.ruling is not Ruling.ALLOW or alone.ruling is Ruling.ALLOW
         assert both.ruling is Ruling.DENY or set(alone.needs) <= set(both.needs)
@@ -262,7 +266,7 @@ def test_an_approval_counts_only_for_what_was_required_of_the_people():
     verdict = judge(leads, context)
     assert (verdict.ruling, verdict.permit) == (Ruling.ASK, None)
     both = {one.digest(): {ApprovalNeed(), ApprovalNeed(people=2)}}
-    assert judge(leads, replace(context, approved=both)).ruling is Ruling.ALLOW
+    assert judge(leads, with_values(context, approved=both)).ruling is Ruling.ALLOW
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
 from hypothesis import example, given, strategies as st
+from msgspec.structs import replace
 
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin

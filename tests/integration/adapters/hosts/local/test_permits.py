@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.gate.permits import NotPermitted

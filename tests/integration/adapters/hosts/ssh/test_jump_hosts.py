@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import pytest
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
@@ -209,6 +209,6 @@ async def test_another_way_is_another_host_for_approvals(user: User) -> None:
     assert (direct.identity("web").way, through.identity("web").way) == ((), (user.jump,))
     # The permit for one of them is not one for the other.
     with pytest.raises(NotPermitted):
-        await through.run(dataclasses.replace(other, permit=one.permit))
+        await through.run(msgspec.structs.replace(other, permit=one.permit))
     await direct.close()
     await through.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
 from ftl2_enterprise.core.problem import Problem
