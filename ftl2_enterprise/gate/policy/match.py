@@ -336,6 +336,7 @@ def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool
     lower = pattern.as_lower
     return any(pattern.matches(one) or lower.matches(host_spelling(one)) for one in host.every_name)
 
+
 _SELECTING = frozenset({Meaning.PACKAGE, Meaning.SERVICE})
 """What a call can also name with a pattern, for the program that receives it."""
 
