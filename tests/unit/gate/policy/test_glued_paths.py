@@ -6,6 +6,7 @@ import pytest
 
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
 from ftl2_enterprise.gate.judge import GateContext, judge, paths_to_resolve, with_paths
+from ftl2_enterprise.gate.policy.commands import simple_commands
 from ftl2_enterprise.gate.policy.types import Policy, PolicyRule
 from ftl2_enterprise.gate.verdicts import Ruling
 
@@ -166,3 +167,21 @@ def test_long_lines_of_options_are_compared_completely() -> None:
 @pytest.mark.parametrize("word", ["-" + "a" * 100_000 + "/x", "cd ~-/a; " * 10_000, "-C ~- " * 20_000])
 def test_what_is_too_long_to_be_compared_matches_every_rule(word: str) -> None:
     assert is_denied(f"x {word}", chdir="/srv/other")
+
+
+@pytest.mark.parametrize(
+    "cmd",
+    [
+        "script -qqqqqqqc'rm -rf /x' f",
+        "su -mlPPPPPPPPPPPPPPPPPPPc'rm -rf /x'",
+        "env -iiiiiiiS'rm -rf /x'",
+        "env -iiiiiiiS'A=1 rm -rf' /x",
+        "flock f -nnnnnnnc'rm -rf /x'",
+    ],
+)
+def test_a_command_line_is_found_after_any_number_of_options(cmd: str) -> None:
+    assert "rm -rf /x" in (simple_commands(cmd) or ())
+
+
+def test_a_command_line_after_very_many_options_is_not_compared() -> None:
+    assert simple_commands(f"su -{'l' * 1000}c'rm -rf /x'") is None
