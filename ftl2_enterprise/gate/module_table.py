@@ -74,6 +74,8 @@ class Module:
     """When it may change everything below what it writes: a parameter that is given, a `state`, or "" for always."""
     reads: tuple[str, ...] = ()
     """Paths that it reads only."""
+    read_trees: tuple[str, ...] = ()
+    """Directories among them whose files it reads."""
     commands: tuple[str, ...] = ()
     """Command lines that it executes, or schedules for execution."""
     programs: tuple[str, ...] = ()
@@ -220,7 +222,7 @@ _FILES = (
     ),
     Module(
         name="assemble", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), reads=_w("src"),
-        whole=_w("dest"), programs=_w("validate"), not_observing=_w("validate"),
+        read_trees=_w("src"), whole=_w("dest"), programs=_w("validate"), not_observing=_w("validate"),
     ),
     Module(
         name="unarchive", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), reads=_w("src creates"),
@@ -450,7 +452,7 @@ _NETWORK = (
 
 _STORAGE = (
     Module(name="mount_facts", kind=_C.STORAGE, observing=_O.READING, programs=_w("mount_binary"),
-           lists=_w("devices fstypes sources"), not_observing=_w("mount_binary")),
+           reads=_w("sources"), lists=_w("devices fstypes sources"), not_observing=_w("mount_binary")),
     Module(name="ansible.posix.mount",
            default_writes=_made("/etc/fstab", without="fstab"),
            trees=("",), kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),

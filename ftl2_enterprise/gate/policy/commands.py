@@ -58,8 +58,7 @@ _EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _JOINING = frozenset({"ssh", "mosh", "rsh", "pssh", "parallel", "tmux", "screen", "ansible", *_WRAPPERS, *_EXECUTING})
 """Words of a command whose other words may become a command line."""
 _STARTS_LIMIT = 100
-_OPTIONS_LIMIT = 5
-"""Options in one word that are separated from the value that follows them in it."""
+_OPTION_LETTERS = re.compile(r"-[A-Za-z\d]*")
 _LINES_LIMIT = 100
 """Command lines in words of others that are compared."""
 
@@ -151,7 +150,7 @@ def _lines_in_words(given: list[str], starts: set[int]) -> Iterator[str]:
             continue
         if at in starts:
             yield word
-        elif wrapper and word.startswith("-"):
+        if wrapper and word.startswith("-"):
             for value in _option_values(word):
                 yield f"{wrapper} {value}"
                 # The words that follow may be its arguments, as of `env -S`.
@@ -167,8 +166,8 @@ def _option_values(word: str) -> Iterator[str]:
     if word.startswith("--"):
         yield word.partition("=")[2]
         return
-    letters = len(word[1:].split(" ", 1)[0])
-    yield from (word[at:] for at in range(2, min(letters, _OPTIONS_LIMIT) + 2))
+    letters = _OPTION_LETTERS.match(word)
+    yield from (word[at:] for at in range(2, (letters.end() if letters else 0) + 1))
 
 
 def _executes(word: str) -> int | None:

@@ -346,6 +346,10 @@ def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool
     return any(pattern.matches(one) or lower.matches(host_spelling(one)) for one in host.every_name)
 
 
+_SELECTING = frozenset({Meaning.PACKAGE, Meaning.SERVICE})
+"""What a call can also name with a pattern, for the program that receives it."""
+
+
 def _compared(found: Values) -> Compared:
     """What any condition about these values is compared with, as `_any_matches` and `_all_match` do."""
     texts = (*(one for item in found.items for one in item), *found.more, *found.python_names)
@@ -354,7 +358,7 @@ def _compared(found: Values) -> Compared:
         or found.folders
         or found.globs
         or not found.is_complete
-        or (found.meaning is Meaning.PACKAGE and any(map(_is_glob, texts)))
+        or (found.meaning in _SELECTING and any(map(_is_glob, texts)))
     ):
         return Compared(is_complete=False)
     return Compared(texts, found.visible)
@@ -379,6 +383,8 @@ def _any_matches(pattern: Pattern, found: Values) -> bool:
             )
         case Meaning.PACKAGE if any(_is_glob(one) for item in found.items for one in item):
             return any(pattern.matches(one) or pattern.can_mean(one) for item in found.items for one in item)
+        case Meaning.SERVICE if any(map(_selects_units, found.items)):
+            return any(pattern.matches(one) or pattern.may_name_unit(one) for item in found.items for one in item)
         case _:
             return any(_matches_item(pattern, item, found.meaning) for item in found.items) or any(
                 map(pattern.matches, found.more)
@@ -399,7 +405,20 @@ def _all_match(pattern: Pattern, found: Values) -> bool:
         )
     if found.meaning is Meaning.PACKAGE:
         return bool(found.items) and all(_names_package(pattern, item) for item in found.items)
+    if found.meaning is Meaning.SERVICE:
+        return bool(found.items) and all(_covers_units(pattern, item) for item in found.items)
     return bool(found.items) and all(_matches_item(pattern, item, found.meaning) for item in found.items)
+
+
+def _selects_units(item: tuple[str, ...]) -> bool:
+    return _is_glob(item[0])
+
+
+def _covers_units(pattern: Pattern, item: tuple[str, ...]) -> bool:
+    """Whether it matches every unit that the call names with a pattern: only if it is the same one, or `*`."""
+    if _selects_units(item):
+        return pattern.text == "*" or pattern.text in item
+    return _matches_item(pattern, item, Meaning.SERVICE)
 
 
 def _names_package(pattern: Pattern, item: tuple[str, ...]) -> bool:
@@ -461,6 +480,9 @@ def _without(pattern: Pattern, found: Values) -> Values:
                 for text in found.more
                 if text in lines or (not covers(text) and (items or text.startswith("cd ")))
             ]
+        case Meaning.SERVICE:
+            items = [item for item in found.items if not _covers_units(pattern, item)]
+            more = list(found.more) if items else []
         case _:
             items = [item for item in found.items if not _matches_item(pattern, item, found.meaning)]
             # These are the items in other forms.

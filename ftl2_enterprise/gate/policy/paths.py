@@ -17,9 +17,8 @@ PATHS_LIMIT = 400
 """Paths of one call that are compared, and resolved on the host."""
 _EDITORS = frozenset({"sed", "gsed", "ssed", "ed", "red", "ex", "vi", "vim", "nvim"})
 """Programs with commands that a path may follow without a blank, as in `w/etc/x` and `s/a/b/w/etc/x`."""
-_EDITED = re.compile(r"(?<![A-Za-z])[gpiIMme\d]*[wWrR](?=\.{0,2}/[^/\s])")
-_OPTIONS_LIMIT = 5
-"""Options in one word before a relative path that is the value of the last one."""
+_EDITED = re.compile(r"(?<![A-Za-z])[gpiIMme\d]*[wWrR](?=[^/\s]*/+[^/\s])")
+_OPTION_LETTERS = re.compile(r"-[A-Za-z\d]*")
 _EXPANDED = re.compile(r"[*?\[$`{]")
 _UPWARDS = re.compile(r"[/{,]\.[.?*\[{$`]")
 """`..`, or what a shell may expand to it."""
@@ -57,6 +56,7 @@ def path_words(command: str, base: str) -> PathWords:
         return PathWords([], is_complete=False)
     found: dict[str, None] = {}
     is_complete, size = True, 0
+    sets_search = are_searched = False
     # A word of one line may itself be a line, which is then read, too.
     left: list[tuple[str, tuple[str, ...]]] = [(command, (base,) if base else ())]
     lines = set(left)
@@ -67,6 +67,8 @@ def path_words(command: str, base: str) -> PathWords:
             if line is command:
                 is_complete &= len(given) <= WORDS_LIMIT
                 del given[WORDS_LIMIT:]
+            sets_search |= directories.sets_search(given)
+            are_searched |= directories.are_searched(given)
             known = dict.fromkeys((*bases, *(("~",) if directories.goes_home(line) else ())))
             for path in _paths_of(given, known, is_plain=is_plain):
                 found[path] = None
@@ -85,7 +87,8 @@ def path_words(command: str, base: str) -> PathWords:
                     size += len(word)
             if size > _INNER_LIMIT:
                 return PathWords(list(found), is_complete=False)
-    return PathWords(list(found), is_complete)
+    # What `cd` finds in a list of directories may be anywhere.
+    return PathWords(list(found), is_complete and not (sets_search and are_searched))
 
 
 def _readings(command: str) -> Iterator[list[str]]:
@@ -109,22 +112,24 @@ def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> It
 
     `is_plain`: whether there are no quotes, so that a word which is a separator is one for the shell, too.
     """
-    current = next(reversed(bases), "")
+    current = [next(reversed(bases), "")]
     seen: set[tuple[str, int]] = set()
     bases |= dict.fromkeys(directories.named(given))
     has_editor = any(posixpath.basename(word) in _EDITORS for word in given)
     for earlier, before, word in zip(["", "", *given], ["", *given], given, strict=False):
         if directories.is_named_after(before):
-            is_absolute = word.startswith(("/", "~", "$"))
-            current = word if is_absolute or not current else f"{current}/{word}"
-            bases[current] = None
+            folder = "." if word == "-" else directories.below_current(word)
+            origins = [*bases, ""] if directories.is_earlier(word) else current
+            is_absolute = folder.startswith(("/", "~", "$"))
+            current = [folder] if is_absolute else [f"{one}/{folder}" if one else folder for one in origins]
+            bases |= dict.fromkeys(current)
         if is_plain and not word.strip("/") and before.endswith((";", "&", "|", "(")) and not earlier.endswith("="):
             continue
         if (word, len(bases)) in seen:
             continue
         seen.add((word, len(bases)))
         parts = (word,) if word.isalnum() else dict.fromkeys((word, *filter(None, _parts(word))))
-        for part in parts:
+        for part in map(directories.below_current, parts):
             if part.startswith(("/", "~", "$")) or "/" in part:
                 yield part
             if not part.startswith(("/", "~", "-")):
@@ -132,12 +137,24 @@ def _paths_of(given: list[str], bases: dict[str, None], *, is_plain: bool) -> It
             elif part.startswith("-"):
                 # The value of an option that is written together with it, as in `-o/etc/x` and `-t../x`.
                 yield from (part[part.index(sign) :] for sign in "/~$" if sign in part)
-                values = (part[at:] for at in range(2, _OPTIONS_LIMIT + 2) if "/" in part[at:])
-                yield from (f"{one}/{value}" for value in values for one in bases)
+                for value in _glued(part):
+                    if "/" in value:
+                        yield value
+                    yield from (f"{one}/{value}" for one in bases)
             if has_editor:
                 edited = [part[one.end() :] for one in _EDITED.finditer(part)]
                 yield from edited
                 yield from (f"{one}/{path}" for path in edited if not path.startswith("/") for one in bases)
+
+
+def _glued(word: str) -> Iterator[str]:
+    """The relative paths that may be written together with options in one word, however many options there are."""
+    if word.startswith("--"):
+        return
+    slash = word.find("/")
+    letters = _OPTION_LETTERS.match(word)
+    end = slash if slash >= 0 else min(letters.end() + 1 if letters else 0, len(word))
+    yield from (word[at:] for at in range(2, end))
 
 
 def _parts(word: str) -> list[str]:

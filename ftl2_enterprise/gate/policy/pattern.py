@@ -9,9 +9,17 @@ from typing import final
 
 from ftl2_enterprise.gate.policy import globs
 from ftl2_enterprise.gate.policy.paths import beginning, normal
-from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings, python_name, user_spellings
+from ftl2_enterprise.gate.policy.spellings import (
+    host_spelling,
+    mode_spellings,
+    python_name,
+    service_spellings,
+    user_spellings,
+)
 
 _GLOB = re.compile(r"[*?\[]")
+_UNIT_GLOB = re.compile(r"[*?\[\\]")
+"""What ends the known part of a pattern for units; a backslash quotes, for fnmatch(3)."""
 _TOKEN = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
 """What matches one character, or `*`."""
 _END = translate("").removeprefix("(?s:)")
@@ -145,3 +153,13 @@ class Pattern:
             return Pattern(glob).matches(self.text)
         other = Pattern(glob).fixed
         return self.fixed.startswith(other) or other.startswith(self.fixed)
+
+    def may_name_unit(self, glob: str) -> bool:
+        """Whether it may match a unit that `systemctl` selects with that pattern: they do not begin otherwise.
+
+        The rest of that pattern is not compared: fnmatch(3) knows more signs than patterns of a policy have.
+        """
+        begin = _UNIT_GLOB.split(glob, maxsplit=1)[0]
+        if self.is_literal:
+            return any(one.startswith(begin) for one in service_spellings(self.text))
+        return self.fixed.startswith(begin) or begin.startswith(self.fixed)

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.gate.module_table import Observing
 from ftl2_enterprise.gate.modules import find, is_given
 from ftl2_enterprise.gate.policy import commands, paths, spellings, written
@@ -86,7 +87,7 @@ def values(effect: Effect, name: str, *, also_written: bool = True) -> Values:
     `also_written`: whether a path that the host has resolved is compared as it is written, too.
     """
     known = find(effect.module)
-    meaning, covered = _covered(effect.module, name)
+    meaning, covered = _covered(effect.module, name, observes=_observes(effect))
     names = [one for one in covered if one in effect.params]
     match meaning:
         case Meaning.PATH:
@@ -119,7 +120,9 @@ def written_paths(effect: Effect, also: Iterable[str] = ()) -> tuple[str, ...]:
     names = tuple(effect.params)
     lists: Container[str] = ()
     if known is not None:
-        names = tuple(name for one in ("path", *also) for name in covered_parameters(known.name, one))
+        names = tuple(
+            name for one in ("path", *also) for name in _covered(known.name, one, observes=_observes(effect))[1]
+        )
         lists = known.lists
     found = [
         _split(effect.params[one], is_list=one in lists) if known is not None else _strings(effect.params[one])
@@ -142,12 +145,16 @@ def covered_parameters(module: str, name: str) -> tuple[str, ...]:
     return _covered(module, name)[1]
 
 
+def _observes(effect: Effect) -> bool:
+    return effect.kind is EffectKind.OBSERVATION
+
+
 @lru_cache(8192)
-def _covered(module: str, name: str) -> tuple[Meaning, tuple[str, ...]]:
+def _covered(module: str, name: str, *, observes: bool = False) -> tuple[Meaning, tuple[str, ...]]:
     """What a condition about that name is about, and the parameters that it covers."""
     known = find(module)
     meaning = _meaning(known, name)
-    return meaning, _names(known, name, meaning)
+    return meaning, _names(known, name, meaning, observes=observes)
 
 
 def _meaning(known: Module | None, name: str) -> Meaning:
@@ -167,13 +174,14 @@ def _meaning(known: Module | None, name: str) -> Meaning:
     return Meaning.MODE if name.endswith("mode") else Meaning.USER if name in _OWNERS else Meaning.PLAIN
 
 
-def _names(known: Module | None, name: str, meaning: Meaning) -> tuple[str, ...]:
+def _names(known: Module | None, name: str, meaning: Meaning, *, observes: bool) -> tuple[str, ...]:
     """The parameters that a condition about that name covers."""
     if known is None:
         return (name,)
+    only_reads = known.observing is Observing.READING or (observes and known.observing is Observing.CHECKABLE)
     role = {
-        # A module that only reads has no other paths.
-        Meaning.PATH: (*known.writes, *(known.reads if known.observing is Observing.READING else ())),
+        # What only reads has no other paths.
+        Meaning.PATH: (*known.writes, *(known.reads if only_reads else ())),
         Meaning.COMMAND: (*known.commands, *known.programs, *(_INPUTS if known.base or known.commands else ())),
         Meaning.PACKAGE: known.packages,
         Meaning.SERVICE: known.services,
@@ -259,6 +267,11 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str], *,
     more: list[str] = []
     trees: list[str] = []
     named = _file_name(effect, known)
+    if known is not None and _observes(effect):
+        read = [path for one in known.read_trees if one in names for path in _strings(effect.params[one])]
+        trees += [
+            text for path in read for text in (*as_written(path), *(item[0] for item in _spelled(effect, path)))
+        ]
     for path in given:
         if named:
             # Also if the path is no directory: it may be one when the call begins.
