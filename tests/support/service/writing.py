@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 
-class PlainCall(UnitCall):
+class PlainCall(UnitCall, frozen=True):
     """Its unit gets the arguments, and the caller the result, as another process would."""
 
     def execute(self, tx: Tx) -> Any:
