@@ -247,7 +247,7 @@ class ModelUsage:
     model: str | None = None
 
 
-class ModelLimits(Value, frozen=True, kw_only=True):
+class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of all model calls of the service; those of one loop are in its specification."""
 
     daily: Limit = Limit()

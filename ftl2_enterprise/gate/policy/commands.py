@@ -58,7 +58,6 @@ _EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _JOINING = frozenset({"ssh", "mosh", "rsh", "pssh", "parallel", "tmux", "screen", "ansible", *_WRAPPERS, *_EXECUTING})
 """Words of a command whose other words may become a command line."""
 _STARTS_LIMIT = 100
-_OPTION_LETTERS = re.compile(r"-[A-Za-z\d]*")
 _LINES_LIMIT = 100
 """Command lines in words of others that are compared."""
 
@@ -166,8 +165,7 @@ def _option_values(word: str) -> Iterator[str]:
     if word.startswith("--"):
         yield word.partition("=")[2]
         return
-    letters = _OPTION_LETTERS.match(word)
-    yield from (word[at:] for at in range(2, (letters.end() if letters else 0) + 1))
+    yield from (word[at:] for at in range(2, shell_words.end_of_options(word) + 1))
 
 
 def _executes(word: str) -> int | None:

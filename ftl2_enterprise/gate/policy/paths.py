@@ -18,7 +18,6 @@ PATHS_LIMIT = 400
 _EDITORS = frozenset({"sed", "gsed", "ssed", "ed", "red", "ex", "vi", "vim", "nvim"})
 """Programs with commands that a path may follow without a blank, as in `w/etc/x` and `s/a/b/w/etc/x`."""
 _EDITED = re.compile(r"(?<![A-Za-z])[gpiIMme\d]*[wWrR](?=[^/\s]*/+[^/\s])")
-_OPTION_LETTERS = re.compile(r"-[A-Za-z\d]*")
 _EXPANDED = re.compile(r"[*?\[$`{]")
 _UPWARDS = re.compile(r"[/{,]\.[.?*\[{$`]")
 """`..`, or what a shell may expand to it."""
@@ -152,8 +151,7 @@ def _glued(word: str) -> Iterator[str]:
     if word.startswith("--"):
         return
     slash = word.find("/")
-    letters = _OPTION_LETTERS.match(word)
-    end = slash if slash >= 0 else min(letters.end() + 1 if letters else 0, len(word))
+    end = slash if slash >= 0 else min(shell_words.end_of_options(word) + 1, len(word))
     yield from (word[at:] for at in range(2, end))
 
 

@@ -9,6 +9,7 @@ LINE_LIMIT = 128 * 1024
 """Characters of a command line: Linux executes no program with a longer argument (execve(2), MAX_ARG_STRLEN)."""
 QUOTES = frozenset("'\"\\")
 _PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
+_OPTION_LETTERS = re.compile(r"-[A-Za-z\d]*")
 
 
 def words(command: str) -> list[str]:
@@ -34,3 +35,9 @@ def exact(command: str) -> list[str] | None:
 def without_quotes(command: str) -> list[str]:
     """The words of a command line if no sign is quoted."""
     return _PLAIN.findall(re.sub(r"""['"\\]""", "", command))
+
+
+def end_of_options(word: str) -> int:
+    """The end of what may be options of one letter at the beginning of a word, as `-vvv`; 0 if there are none."""
+    letters = _OPTION_LETTERS.match(word)
+    return letters.end() if letters is not None else 0

@@ -203,9 +203,9 @@ class LoopContext:
     def judge_effect(self, effect: Effect, now: GateContext | None = None) -> Verdict:
         """As `judge`, about an effect."""
         verdict = gate.foresee(effect, now or self.gate)
-        return (
-            msgspec.structs.replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
-        )
+        if not verdict.reason:
+            return verdict
+        return msgspec.structs.replace(verdict, reason=self.redactor.text(verdict.reason))
 
     def frozen(self) -> Freeze | None:
         """The freeze that holds everything which this loop could do now, if there is one."""

@@ -229,10 +229,7 @@ def test_of_several_policies_that_ask_each_states_who_must_agree():
     assert judge(one, with_values(context, approved={one.digest(): {ApprovalNeed()}})).ruling is Ruling.ASK
     assert judge(one, with_values(context, approved={one.digest(): set(verdict.needs)})).ruling is Ruling.ALLOW
     # Also next to the default, where the site has no rule about it.
-    assert judge(one, with_values(context, policies=(loop,))).needs == (
-        verdict.needs[1],
-        verdict.needs[0],
-    )
+    assert judge(one, with_values(context, policies=(loop,))).needs == (verdict.needs[1], verdict.needs[0])
 
 
 ruled = st.lists(st.tuples(st.sampled_from(RuleDecision), st.integers(1, 4)), max_size=3)
