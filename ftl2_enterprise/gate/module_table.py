@@ -103,9 +103,25 @@ class Module:
     arguments: tuple[str, ...] = ()
     """Parameters that a program receives where it also takes options, besides names of packages and users."""
     split: tuple[str, ...] = ()
-    """Parameters in a command line that is split into words again, without quotes, besides names of packages."""
+    """Parameters that are split into words again, without quotes, besides names of packages: each is one word."""
+    options_among: tuple[str, ...] = ()
+    """Parameters of which each word is an argument, and could be an option."""
+    plain: tuple[str, ...] = ()
+    """Parameters that are one field of a line, with only the signs of names, numbers and times."""
     one_line: tuple[str, ...] = ()
-    """Parameters in a line that a program reads, besides names of packages: a line break would begin another line."""
+    """Parameters in a line that a program reads, besides names of users: a line break would begin another line."""
+    line_ends: tuple[str, ...] = ()
+    """Such parameters at the end of the line, which may have line breaks at their end and tabs; `*` for each."""
+    quoted: tuple[str, ...] = ()
+    """Parameters that are put into quotes."""
+    ini_names: tuple[str, ...] = ()
+    """Parameters that are the name of a section or an option of an INI file."""
+    variables: tuple[str, ...] = ()
+    """Parameters that name a variable if the parameter `env` is given."""
+    elements: tuple[str, ...] = ()
+    """Lists whose elements a program separates at commas again."""
+    libraries: tuple[str, ...] = ()
+    """Parameters of which a program makes the name of a library that it loads."""
     in_shell: tuple[str, ...] = ()
     """Parameters in a text that a shell reads, without quotes; `*` for each."""
     volatile: tuple[str, ...] = ()
@@ -176,12 +192,14 @@ _COMMANDS = (
         kind=_C.COMMANDS, observing=_O.CHECKABLE, commands=_w("job value"), writes=_w("cron_file"),
         whole=_w("cron_file"),
         users=_w("user"), synonyms=(_w("day dom"), _w("weekday dow")),
+        plain=_w("minute hour day dom month weekday dow special_time user"), line_ends=_w("job value"),
+        one_line=_w("name insertafter insertbefore"), variables=_w("name insertafter insertbefore"),
     ),
     Module(name="community.general.cronvar",
            names_files=_CRON_FILES,
            default_writes=_CRONTABS,
            kind=_C.COMMANDS, names=_w("cronvar"), writes=_w("cron_file"),
-           users=_w("user")),
+           users=_w("user"), plain=_w("name user insertafter insertbefore"), line_ends=_w("value")),
     Module(name="ansible.posix.at",
            default_writes=_made("/var/spool/at/*", "/var/spool/cron/atjobs/*"),
            kind=_C.COMMANDS, names=_w("at"), commands=_w("command"),
@@ -189,6 +207,7 @@ _COMMANDS = (
     Module(name="reboot", kind=_C.COMMANDS, commands=_w("reboot_command test_command boot_time_command"),
            lists=_w("search_paths")),
     Module(name="community.general.make", trees=("",), kind=_C.COMMANDS, names=_w("make"), base="chdir",
+           arguments=_w("target targets"),
            writes=_w("chdir"), programs=_w("make"), commands=_w("target targets"), reads=_w("file")),
     Module(name="community.docker.docker_container_exec", kind=_C.COMMANDS, commands=_w("command argv"), base="chdir",
            users=_w("user"), lists=_w("argv")),
@@ -255,11 +274,14 @@ _FILES = (
     Module(name="find", trees=("",), kind=_C.FILES, observing=_O.READING, reads=_w("paths path name"),
            lists=_w("paths path name patterns pattern excludes exclude"),
            synonyms=(_w("patterns pattern"), _w("excludes exclude"))),
+    # `file` receives the path, and with `-C` it writes.
     Module(name="stat", kind=_C.FILES, observing=_O.READING, reads=_w("path dest name"),
+           arguments=_w("path dest name"),
            synonyms=(_w("get_mime mime mime_type mime-type"), _w("get_attributes attr attributes"))),
     Module(name="slurp", kind=_C.FILES, observing=_O.READING, reads=_w("src path"), whole=_w("src path")),
     Module(name="resolve_paths", kind=_C.FILES, observing=_O.READING, lists=_w("paths")),
-    Module(name="community.general.ini_file", kind=_C.FILES, names=_w("ini_file"), writes=_w("path dest")),
+    Module(name="community.general.ini_file", kind=_C.FILES, names=_w("ini_file"), writes=_w("path dest"),
+           ini_names=_w("section option"), line_ends=_w("value values section_has_values")),
     Module(name="community.general.xml", kind=_C.FILES, names=_w("xml"), writes=_w("path dest file")),
     Module(name="community.general.archive", kind=_C.FILES, names=_w("archive"), writes=_w("dest"), reads=_w("path")),
     Module(name="community.general.ssh_config",
@@ -268,12 +290,13 @@ _FILES = (
                *_made("/etc/ssh/ssh_config", without="ssh_config_file user"),
            ),
            kind=_C.FILES, names=_w("ssh_config"), writes=_w("ssh_config_file"),
-           users=_w("user")),
+           users=_w("user"), programs=_w("proxycommand"), line_ends=_w("*")),
     Module(name="ansible.posix.acl", kind=_C.FILES, names=_w("acl"), writes=_w("path name"),
-           trees=_w("recursive"), switches=_w("recursive")),
+           arguments=_w("path name"), trees=_w("recursive"), switches=_w("recursive")),
     Module(name="ansible.posix.synchronize", trees=("",), kind=_C.COMMANDS, also=(_C.FILES, _C.NETWORK),
            names=_w("synchronize"),
-           writes=_w("dest"), reads=_w("src"), programs=_w("rsync_opts rsync_path"), lists=_w("rsync_opts")),
+           writes=_w("dest"), reads=_w("src"), programs=_w("rsync_opts rsync_path"), lists=_w("rsync_opts"),
+           arguments=_w("src dest")),
 )  # fmt: skip
 
 _DNF_LISTS = "name pkg enablerepo disablerepo exclude enable_plugin disable_plugin"
@@ -314,6 +337,7 @@ _PACKAGES = (
         names_files=_made("{chdir}/{virtualenv}"),
         trees=("",), kind=_C.PACKAGES, packages=_w("name"), names_are_normalized=True,
         reads=_w("requirements"), writes=_w("virtualenv"), base="chdir", lists=_w("name"),
+        options_among=_w("name"), arguments=_w("virtualenv"),
         widening=_w("requirements editable virtualenv"), switches=_w("editable"),
         programs=_w("extra_args executable virtualenv_command virtualenv_python"),
     ),
@@ -328,7 +352,7 @@ _PACKAGES = (
                *_made("/etc/apt/sources.list.d/*", without="filename"),
            ),
            kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("repo"), writes=_w("filename"),
-           synonyms=(_w("update_cache update-cache"),)),
+           plain=_w("codename"), line_ends=_w("repo"), synonyms=(_w("update_cache update-cache"),)),
     Module(name="deb822_repository",
            names_files=_made("/etc/apt/sources.list.d/{name}.sources"),
            default_writes=(
@@ -337,6 +361,8 @@ _PACKAGES = (
            ),
            kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("uris"), lists=_w(
         "architectures components exclude include languages suites targets types uris"),
+        split=_w("architectures components exclude include languages suites targets types uris"),
+        one_line=_w("name inrelease_path"),
         not_observing=_w("signed_by install_python_debian"), switches=_w("install_python_debian")),
     Module(name="yum_repository",
            names_files=_made("{reposdir=/etc/yum.repos.d}/{file|name}.repo"),
@@ -344,11 +370,13 @@ _PACKAGES = (
            writes=_w("reposdir"), synonyms=(
                _w("exclude excludepkgs"), _w("sslcacert ca_cert"), _w("sslclientcert client_cert"),
                _w("sslclientkey client_key"), _w("sslverify validate_certs")),
-           lists=_w("baseurl exclude excludepkgs gpgkey includepkgs")),
-    Module(name="rpm_key", kind=_C.PACKAGES, urls=_w("key"), lists=_w("fingerprint")),
+           lists=_w("baseurl exclude excludepkgs gpgkey includepkgs"),
+           plain=_w("name"), line_ends=_w("*"), split=_w("baseurl metalink mirrorlist gpgkey"),
+           elements=_w("baseurl gpgkey")),
+    Module(name="rpm_key", kind=_C.PACKAGES, urls=_w("key"), lists=_w("fingerprint"), arguments=_w("key")),
     Module(name="debconf", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name pkg"),
            synonyms=(_w("question selection setting"), _w("value answer")),
-           one_line=_w("question selection setting vtype value answer")),
+           plain=_w("question selection setting vtype"), line_ends=_w("value answer")),
     Module(name="dpkg_selections", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name")),
     Module(name="package_facts", kind=_C.PACKAGES, observing=_O.READING, lists=_w("manager")),
     Module(name="community.general.snap", kind=_C.PACKAGES, names=_w("snap"), packages=_w("name"), lists=_w("name")),
@@ -369,7 +397,7 @@ _SERVICES = (
     Module(
         name="service", kind=_C.SERVICES, observing=_O.CHECKABLE, services=_w("name"),
         programs=_w("arguments args"), synonyms=(_w("arguments args"),),
-        not_observing=_w("arguments args pattern runlevel"),
+        not_observing=_w("arguments args pattern runlevel"), split=_w("runlevel"),
     ),
     Module(
         name="systemd", names=_w("systemd_service"), kind=_C.SERVICES, observing=_O.CHECKABLE,
@@ -378,7 +406,7 @@ _SERVICES = (
     ),
     Module(
         name="sysvinit", kind=_C.SERVICES, services=_w("name service"), programs=_w("arguments args"),
-        synonyms=(_w("arguments args"),), lists=_w("runlevels"),
+        synonyms=(_w("arguments args"),), lists=_w("runlevels"), split=_w("runlevels"),
     ),
     Module(name="service_facts", kind=_C.SERVICES, observing=_O.READING),
     Module(name="community.general.supervisorctl", kind=_C.SERVICES, names=_w("supervisorctl"), services=_w("name")),
@@ -399,21 +427,24 @@ _USERS = (
         programs=_w("shell"), reads=_w("skeleton"), lists=_w("groups"), synonyms=(_w("create_home createhome"),),
         widening=_w("groups group uid home move_home skeleton ssh_key_file authorization role remove"),
         switches=_w("generate_ssh_key move_home remove"),
+        # `chpasswd` reads lines with names and passwords.
+        one_line=_w("password comment home shell group groups"),
     ),
     Module(name="group",
            default_writes=_made("/etc/group", "/etc/gshadow"),
            kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
     # glibc loads the library that is named for the service, from the working directory if the name has a slash.
     Module(name="getent", kind=_C.USERS, observing=_O.READING, words=_w("database key"),
-           not_observing=_w("service")),
+           not_observing=_w("service"), libraries=_w("database service"), split=_w("key")),
     Module(name="ansible.posix.authorized_key",
            default_writes=_made("~{user}/.ssh/authorized_keys", without="path"),
            kind=_C.USERS, names=_w("authorized_key"), users=_w("user"),
-           writes=_w("path"), urls=_w("key")),
+           writes=_w("path"), urls=_w("key"), one_line=_w("key_options comment")),
     Module(name="community.general.sudoers",
            names_files=_made("{sudoers_path=/etc/sudoers.d}/{name}"),
            kind=_C.USERS, names=_w("sudoers"), users=_w("user"),
-           commands=_w("commands"), lists=_w("commands")),
+           commands=_w("commands"), lists=_w("commands"), elements=_w("commands"), one_line=_w("commands"),
+           plain=_w("user group host runas")),
 )  # fmt: skip
 
 _NETWORK = (
@@ -424,17 +455,18 @@ _NETWORK = (
         lists=_w("status_code ciphers unredirected_headers"),
         not_observing=_w("body dest src unix_socket creates removes"),
     ),
-    # The value of `wait` is an argument of its own to iptables, which could be `--modprobe=PROGRAM`.
+    # The values of `wait` and `fragment` are arguments for iptables, which could be `--modprobe=PROGRAM`.
     Module(name="iptables", kind=_C.NETWORK, observing=_O.CHECKABLE,
            lists=_w("match destination_ports ctstate"), not_observing=_w("wait"),
-           arguments=_w("chain rule_num wait table match policy")),
+           arguments=_w("chain rule_num wait table match policy fragment tcp_flags"),
+           libraries=_w("match jump protocol")),
     Module(name="hostname",
            default_writes=_made("/etc/hostname", "/etc/hosts", "/etc/machine-info"),
-           kind=_C.NETWORK, observing=_O.CHECKABLE),
+           kind=_C.NETWORK, observing=_O.CHECKABLE, plain=_w("name")),
     Module(name="known_hosts",
            default_writes=_made("~/.ssh/known_hosts", without="path"),
            kind=_C.NETWORK, also=(_C.FILES,), observing=_O.CHECKABLE, writes=_w("path"),
-           whole=_w("path"), synonyms=(_w("name host"),)),
+           whole=_w("path"), synonyms=(_w("name host"),), one_line=_w("name host"), line_ends=_w("key")),
     Module(name="wait_for", kind=_C.NETWORK, observing=_O.READING, reads=_w("path"), whole=_w("path"),
            lists=_w("active_connection_states exclude_hosts")),
     Module(name="wait_for_connection", kind=_C.NETWORK, observing=_O.READING),
@@ -444,7 +476,9 @@ _NETWORK = (
            kind=_C.NETWORK, names=_w("firewalld"), services=_w("service")),
     Module(name="community.general.ufw",
            default_writes=_made("/etc/ufw/*", "/etc/default/ufw"),
-           kind=_C.NETWORK, names=_w("ufw")),
+           kind=_C.NETWORK, names=_w("ufw"), quoted=_w("name app comment"),
+           plain=_w("from_ip src from to_ip dest to from_port to_port port proto protocol interface if"
+                    " interface_in if_in interface_out if_out")),
     Module(name="community.general.nmcli",
            default_writes=_made("/etc/NetworkManager/system-connections/*"),
            kind=_C.NETWORK, names=_w("nmcli")),
@@ -456,11 +490,13 @@ _STORAGE = (
     Module(name="ansible.posix.mount",
            default_writes=_made("/etc/fstab", without="fstab"),
            trees=("",), kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
-           reads=_w("src")),
+           reads=_w("src"), arguments=_w("path name src"), one_line=_w("path name src opts"),
+           plain=_w("fstype dump passno")),
     Module(name="swap", kind=_C.STORAGE, writes=_w("path"), in_shell=_w("*")),
     Module(name="community.general.filesystem", kind=_C.STORAGE, names=_w("filesystem"), writes=_w("dev device")),
     Module(name="community.general.parted", kind=_C.STORAGE, names=_w("parted"), writes=_w("device")),
-    Module(name="community.general.lvol", kind=_C.STORAGE, names=_w("lvol")),
+    Module(name="community.general.lvol", kind=_C.STORAGE, names=_w("lvol"), programs=_w("opts"),
+           split=_w("vg lv snapshot thinpool pvs")),
     Module(name="community.general.lvg", kind=_C.STORAGE, names=_w("lvg"), writes=_w("pvs"), lists=_w("pvs")),
 )  # fmt: skip
 
@@ -483,13 +519,14 @@ _OTHER = (
     Module(name="ansible.posix.sysctl",
            default_writes=_made("/etc/sysctl.conf", without="sysctl_file"),
            kind=_C.OTHER, names=_w("sysctl"), writes=_w("sysctl_file"),
-           synonyms=(_w("name key"), _w("value val"))),
+           synonyms=(_w("name key"), _w("value val")), plain=_w("name key"), line_ends=_w("value val")),
     Module(name="community.general.modprobe",
            default_writes=_made("/etc/modules-load.d/*", "/etc/modprobe.d/*", "/etc/modules", given="persistent"),
-           kind=_C.OTHER, names=_w("modprobe")),
+           kind=_C.OTHER, names=_w("modprobe"), plain=_w("name"), one_line=_w("params"),
+           options_among=_w("params")),
     Module(name="community.general.timezone",
            default_writes=_made("/etc/localtime", "/etc/timezone"),
-           kind=_C.OTHER, names=_w("timezone")),
+           kind=_C.OTHER, names=_w("timezone"), plain=_w("name")),
 )  # fmt: skip
 
 OBSERVATIONS = (

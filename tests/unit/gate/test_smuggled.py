@@ -49,7 +49,7 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
     (
         "dnf",
         {
-            "name": ["nginx-1:1.20.1-14.el9", "@development", "libfoo.so.1", "python3.11-pip", "foo*"],
+            "name": ["nginx-1:1.20.1-14.el9", "@development", "libfoo.so.1", "python3.11-pip", "foo"],
             "state": "latest",
         },
     ),
